@@ -1,0 +1,38 @@
+package environment
+
+import "time"
+
+// Event is something that happened to an environment or a cluster. Events are
+// append-only; Slack, SSE, hooks and the audit trail are fed from them.
+type Event struct {
+	Seq         int64 // given by the store, rising; the SSE id
+	At          time.Time
+	Environment string // "" for events of a cluster alone
+	Cluster     string
+	Type        EventType
+	State       State
+	Phase       Phase
+	Step, Steps int    // "step n of m", 0 when it does not apply
+	Message     string // a sentence for the owner
+	Actor       string // the subject whose command it was; "daskbot" otherwise
+	// Detail is for staff and is not shown to owners.
+	Detail string
+}
+
+// EventType names what happened.
+type EventType string
+
+// The types. Further ones may be added; readers skip what they do not know.
+const (
+	EventRequested  EventType = "requested"  // an environment was asked for
+	EventPhase      EventType = "phase"      // another phase began
+	EventReady      EventType = "ready"      // the owner can log in
+	EventChanged    EventType = "changed"    // a change was asked for
+	EventRolledBack EventType = "rolledback" // a change failed and was undone
+	EventRetry      EventType = "retry"      // something failed and will be tried again
+	EventFailed     EventType = "failed"     // gave up
+	EventExtended   EventType = "extended"
+	EventStopping   EventType = "stopping" // deletion was asked for
+	EventDeleted    EventType = "deleted"  // confirmed gone
+	EventLinked     EventType = "linked"   // a person's project was linked
+)
