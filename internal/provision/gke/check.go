@@ -17,8 +17,8 @@ import (
 
 // Check asks GKE, for every location of the shape, whether it serves the
 // location and offers the version on the channel. A refusal is CodeInvalid and
-// says what is on offer. It creates nothing, and does not look at quotas or
-// machine types.
+// says what is on offer. It creates nothing, and does not look at quotas, nor
+// at whether the machine type exists.
 func (c *Client) Check(ctx context.Context, project string, shape environment.ClusterShape) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -26,13 +26,32 @@ func (c *Client) Check(ctx context.Context, project string, shape environment.Cl
 	if err != nil {
 		return err
 	}
-	if len(shape.Locations) == 0 {
-		return environment.Invalid("locations", "A cluster needs a location, such as %q.", "europe-west1-b")
+	if err := checkShape(shape); err != nil {
+		return err
 	}
 	for _, location := range shape.Locations {
 		if err := c.checkLocation(ctx, project, location, channel, shape.Version); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// minDiskGB is the smallest boot disk GKE accepts.
+const minDiskGB = 10
+
+func checkShape(shape environment.ClusterShape) error {
+	switch {
+	case len(shape.Locations) == 0:
+		return environment.Invalid("locations", "A cluster needs a location, such as %q.", "europe-west1-b")
+	case shape.MachineType == "":
+		return environment.Invalid("machineType", "A cluster needs a machine type, such as %q.", "e2-standard-2")
+	case shape.DiskGB < minDiskGB:
+		return environment.Invalid("diskGb", "A node's disk has at least %d GB; %d is too small.", minDiskGB, shape.DiskGB)
+	case shape.Nodes < 1:
+		return environment.Invalid("nodes", "A cluster starts with at least 1 node.")
+	case shape.Autoscaled() && (shape.Nodes < shape.MinNodes || shape.Nodes > shape.MaxNodes):
+		return environment.Invalid("nodes", "A cluster that may have %d to %d nodes cannot start with %d.", shape.MinNodes, shape.MaxNodes, shape.Nodes)
 	}
 	return nil
 }

@@ -45,12 +45,10 @@ type Config struct {
 	Log            *slog.Logger
 }
 
-// Defaults fill what a shape leaves empty.
+// Defaults fill what a shape leaves empty or cannot say.
 type Defaults struct {
-	Channel     string // "regular" when empty
-	MachineType string // "e2-standard-2" when empty
-	DiskType    string // "pd-standard" when empty
-	DiskGB      int    // 50 when 0
+	Channel  string // "regular" when empty
+	DiskType string // "pd-standard" when empty
 	// NodeServiceAccount is what nodes act as; "" is the project's default
 	// compute account.
 	NodeServiceAccount string
@@ -61,11 +59,7 @@ type Defaults struct {
 
 func (d Defaults) complete() Defaults {
 	d.Channel = either(d.Channel, "regular")
-	d.MachineType = either(d.MachineType, "e2-standard-2")
 	d.DiskType = either(d.DiskType, "pd-standard")
-	if d.DiskGB == 0 {
-		d.DiskGB = 50
-	}
 	return d
 }
 

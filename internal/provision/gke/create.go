@@ -73,16 +73,13 @@ func (c *Client) pool(cl environment.Cluster) *pb.NodePool {
 		InitialNodeCount: perZone(shape.Nodes, zonesOf(cl.Location)),
 		Management:       &pb.NodeManagement{AutoUpgrade: true, AutoRepair: true},
 		Config: &pb.NodeConfig{
-			MachineType:    either(shape.MachineType, c.defaults.MachineType),
+			MachineType:    shape.MachineType,
 			DiskType:       either(shape.DiskType, c.defaults.DiskType),
 			DiskSizeGb:     int32(shape.DiskGB),
 			Spot:           shape.Spot,
 			ServiceAccount: c.defaults.NodeServiceAccount,
 			OauthScopes:    []string{"https://www.googleapis.com/auth/cloud-platform"},
 		},
-	}
-	if shape.DiskGB == 0 {
-		pool.Config.DiskSizeGb = int32(c.defaults.DiskGB)
 	}
 	if shape.Autoscaled() {
 		pool.Autoscaling = autoscaling(cl)
