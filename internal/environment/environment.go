@@ -33,6 +33,8 @@ type Environment struct {
 	URL          string // where the owner logs in; "" until known
 	DashboardURL string
 	Secrets      Secrets
+	// WorkersHash is the DaskCluster last applied; see WorkersHash.
+	WorkersHash string
 	// Inventory is what would cost money after the cluster is gone, recorded
 	// before anything is deleted.
 	Inventory     []Resource

@@ -1,0 +1,193 @@
+package environment
+
+import (
+	"fmt"
+	"time"
+)
+
+// ClusterStepKind is one idempotent thing the runner can do for a cluster.
+type ClusterStepKind string
+
+// The cluster steps.
+const (
+	ClusterRest    ClusterStepKind = "rest"
+	ClusterWait    ClusterStepKind = "wait"
+	ClusterQuota   ClusterStepKind = "quota"   // read the region's quota before spending
+	ClusterCreate  ClusterStepKind = "create"  // record the intent, then ask
+	ClusterElse    ClusterStepKind = "else"    // abandon this name; try the next location or name
+	ClusterResize  ClusterStepKind = "resize"  // move the node pool's ceiling
+	ClusterReady   ClusterStepKind = "ready"   // tell the tenants
+	ClusterFail    ClusterStepKind = "fail"    // give up; delete what there is
+	ClusterRetire  ClusterStepKind = "retire"  // a shared cluster nobody uses
+	ClusterDelete  ClusterStepKind = "delete"  // ask for deletion of Attempt
+	ClusterForget  ClusterStepKind = "forget"  // an abandoned attempt is confirmed gone
+	ClusterDeleted ClusterStepKind = "deleted" // all attempts are confirmed gone
+)
+
+// ClusterStep is what NextCluster decided.
+type ClusterStep struct {
+	Kind    ClusterStepKind
+	Attempt ClusterAttempt // which name Delete and Forget are about
+	Message string
+	Failure *Error
+}
+
+// ObservedCluster is what the cloud says of a cluster row's names.
+type ObservedCluster struct {
+	// Known is set when the cloud answered about the current name.
+	Known   bool
+	Current SeenCluster
+	// Abandoned are observations of c.Abandoned, in order; a State of
+	// CloudUnknown means that it did not answer.
+	Abandoned []SeenCluster
+	// Tenants counts environments that may still hold something on it.
+	Tenants int
+}
+
+// At is the cluster's current attempt.
+func (c Cluster) At() ClusterAttempt { return ClusterAttempt{Name: c.Name, Location: c.Location} }
+
+// NextCluster decides the next step for a cluster. It is pure.
+func NextCluster(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
+	switch {
+	case !c.DeletedAt.IsZero():
+		return ClusterStep{Kind: ClusterRest}
+	case c.Given != "":
+		return nextGiven(c)
+	case c.Desired == Absent:
+		return clusterDown(c, seen, now)
+	default:
+		return clusterUp(c, seen, now)
+	}
+}
+
+// nextGiven: a given cluster is there because somebody else made it.
+func nextGiven(c Cluster) ClusterStep {
+	switch {
+	case c.Desired == Absent:
+		return ClusterStep{Kind: ClusterDeleted}
+	case c.State != StateReady:
+		return ClusterStep{Kind: ClusterReady}
+	default:
+		return ClusterStep{Kind: ClusterRest}
+	}
+}
+
+func clusterUp(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
+	if c.State != StateReady && now.Sub(c.CreatedAt) > PhaseCluster.Limit() {
+		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable,
+			"The cloud did not finish making the Kubernetes cluster within %s.", PhaseCluster.Limit())}
+	}
+	switch {
+	case !seen.Known:
+		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the cloud to answer."}
+	case c.AskedAt.IsZero() && seen.Current.State == CloudAbsent && c.QuotaChecked.IsZero():
+		return ClusterStep{Kind: ClusterQuota, Message: "Checking the project's quota."}
+	case c.AskedAt.IsZero() && seen.Current.State == CloudAbsent:
+		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
+	default:
+		return clusterAsked(c, seen, now)
+	}
+}
+
+// clusterAsked decides once a create was, or may have been, asked for.
+func clusterAsked(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
+	s := seen.Current
+	switch {
+	case s.State != CloudAbsent && !s.Mine:
+		return ClusterStep{Kind: ClusterElse, Message: "That name is taken; trying another."}
+	case s.Failure != nil && !(c.State == StateReady && s.State.Usable()):
+		return failedAttempt(c, s.Failure)
+	case s.State == CloudAbsent && c.State == StateReady:
+		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable, "The Kubernetes cluster is gone; somebody deleted it.")}
+	case s.State == CloudAbsent && (s.Operation == OperationRunning || now.Before(c.UnsureUntil)):
+		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the Kubernetes cluster to appear."}
+	case s.State == CloudAbsent:
+		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
+	case s.State == CloudStopping || s.State == CloudError:
+		return failedAttempt(c, Errorf(CodeUnavailable, "The cloud could not make the Kubernetes cluster."))
+	case s.State.Usable():
+		return clusterUsable(c, seen, now)
+	default:
+		return ClusterStep{Kind: ClusterWait, Message: progressMessage(s.Progress)}
+	}
+}
+
+func progressMessage(p Progress) string {
+	if p.Total == 0 {
+		return "The Kubernetes cluster is being made."
+	}
+	return fmt.Sprintf("The Kubernetes cluster is being made (%d of %d parts).", min(p.Done, p.Total), p.Total)
+}
+
+// failedAttempt: out of machines means another place, anything else means no.
+func failedAttempt(c Cluster, why *Error) ClusterStep {
+	if why.Stockout && c.Attempt+1 < len(c.Shape.Locations) {
+		return ClusterStep{Kind: ClusterElse, Failure: why,
+			Message: fmt.Sprintf("%s has no machines left; trying %s.", c.Location, c.Shape.Locations[c.Attempt+1])}
+	}
+	return ClusterStep{Kind: ClusterFail, Failure: why}
+}
+
+func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
+	if c.State != StateReady {
+		return ClusterStep{Kind: ClusterReady}
+	}
+	if step, ok := tidyAbandoned(c, seen); ok {
+		return step
+	}
+	idle := time.Duration(c.Shape.IdleMinutes) * time.Minute
+	switch {
+	case c.MaxNodes != c.ObservedMaxNodes:
+		return ClusterStep{Kind: ClusterResize, Message: "Changing how far the cluster may grow."}
+	case c.Placement == Shared && seen.Tenants == 0 && !c.IdleSince.IsZero() && now.Sub(c.IdleSince) >= idle:
+		return ClusterStep{Kind: ClusterRetire}
+	case len(c.Abandoned) > 0:
+		return ClusterStep{Kind: ClusterWait}
+	default:
+		return ClusterStep{Kind: ClusterRest}
+	}
+}
+
+func clusterDown(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
+	if step, ok := tidyAbandoned(c, seen); ok {
+		return step
+	}
+	if !seen.Known {
+		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the cloud to answer."}
+	}
+	s := seen.Current
+	switch {
+	case s.State == CloudAbsent && (s.Operation == OperationRunning || now.Before(c.UnsureUntil)):
+		return ClusterStep{Kind: ClusterWait, Message: "Making sure that nothing appears late."}
+	case (s.State == CloudAbsent || !s.Mine) && len(c.Abandoned) == 0:
+		return ClusterStep{Kind: ClusterDeleted}
+	case s.State == CloudAbsent || !s.Mine:
+		return ClusterStep{Kind: ClusterWait, Message: "Waiting until earlier attempts are gone."}
+	case s.State == CloudStopping:
+		return ClusterStep{Kind: ClusterWait, Message: "The Kubernetes cluster is being deleted."}
+	case s.State == CloudProvisioning:
+		// A create cannot be cancelled and holds the cluster's lock.
+		return ClusterStep{Kind: ClusterWait, Message: "The cloud must finish making the Kubernetes cluster before it can be deleted."}
+	default:
+		return ClusterStep{Kind: ClusterDelete, Attempt: c.At(), Message: "Deleting the Kubernetes cluster."}
+	}
+}
+
+// tidyAbandoned handles attempts under earlier names.
+func tidyAbandoned(c Cluster, seen ObservedCluster) (ClusterStep, bool) {
+	for i, at := range c.Abandoned {
+		if i >= len(seen.Abandoned) {
+			break
+		}
+		switch s := seen.Abandoned[i]; {
+		case s.State == CloudUnknown || s.State == CloudStopping || s.State == CloudProvisioning:
+			continue // nothing can be done about it now
+		case s.State == CloudAbsent && s.Operation != OperationRunning, s.State != CloudAbsent && !s.Mine:
+			return ClusterStep{Kind: ClusterForget, Attempt: at}, true
+		case s.State != CloudAbsent:
+			return ClusterStep{Kind: ClusterDelete, Attempt: at}, true
+		}
+	}
+	return ClusterStep{}, false
+}

@@ -1,0 +1,392 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Service carries out commands. A command checks the caller, validates, and
+// commits one transaction: row, event, job. It never waits for the cloud;
+// only Describe, Logs, Kubeconfig and CheckProject talk to it, because they
+// are questions.
+type Service struct {
+	store     Store
+	catalogue Catalogue
+	clusters  Clusters
+	given     Given
+	workloads Workloads
+	feed      *Feed
+	prices    Prices
+	install   string
+	now       func() time.Time
+}
+
+// ServiceConfig is what a Service needs; every field but Now and Prices is
+// required.
+type ServiceConfig struct {
+	Store        Store // announced on Feed
+	Feed         *Feed
+	Catalogue    Catalogue
+	Clusters     Clusters
+	Given        Given
+	Workloads    Workloads
+	Installation string
+	Prices       Prices
+	Now          func() time.Time // time.Now when nil
+}
+
+// NewService wires a Service. It starts nothing.
+func NewService(c ServiceConfig) *Service {
+	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
+		workloads: c.Workloads, feed: c.Feed, prices: c.Prices, install: c.Installation, now: c.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.prices.AsOf == "" {
+		s.prices = ListPrices()
+	}
+	return s
+}
+
+// clock is the time of one command: UTC, to the millisecond the store keeps.
+func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+// Up makes the owner's environment or finds the one there is; created says
+// which. Errors: CodeInvalid names the field; CodeQuota and CodeForbidden say
+// what to do; CodeConflict means that the idempotency key was used for
+// another request.
+func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, bool, error) {
+	r, profile, err := s.complete(ctx, who, r)
+	if err != nil {
+		return Environment{}, false, err
+	}
+	if e, done, err := s.replayed(ctx, who, r); done || err != nil {
+		return e, false, err
+	}
+	// Two clients may ask at once: the one whose insert the store refuses
+	// finds the other's.
+	for range 3 {
+		e, err := s.store.LiveEnvironment(ctx, r.Owner, r.Course, profile.Name)
+		if err == nil {
+			return e, false, s.remember(ctx, who, r, e.ID)
+		}
+		if CodeOf(err) != CodeNotFound {
+			return Environment{}, false, err
+		}
+		e, err = s.create(ctx, who, r, profile)
+		if err == nil {
+			return e, true, nil
+		}
+		if CodeOf(err) != CodeConflict {
+			return Environment{}, false, err
+		}
+		if e, done, err := s.replayed(ctx, who, r); done || err != nil {
+			return e, false, err
+		}
+	}
+	return Environment{}, false, Errorf(CodeConflict, "Somebody else is changing this environment at the same moment; try again.")
+}
+
+// complete fills in defaults and refuses what cannot be.
+func (s *Service) complete(ctx context.Context, who Caller, r Request) (Request, Profile, error) {
+	r.Owner = first(strings.TrimSpace(r.Owner), who.Subject)
+	r.Profile = first(strings.TrimSpace(r.Profile), s.catalogue.DefaultProfile())
+	if err := ValidSubject("owner", r.Owner); err != nil {
+		return r, Profile{}, err
+	}
+	if r.Course != "" {
+		if err := ValidCourse(r.Course); err != nil {
+			return r, Profile{}, err
+		}
+		if !s.catalogue.Course(r.Course) {
+			return r, Profile{}, Invalid("course", "There is no course %q; leave it out, or ask the staff for its id.", r.Course)
+		}
+	}
+	if err := Authorize(who, ActionCreate, r.Owner, r.Course); err != nil {
+		return r, Profile{}, err
+	}
+	profile, ok := s.catalogue.Profile(r.Profile)
+	if !ok {
+		return r, Profile{}, s.unknownProfile(r.Profile)
+	}
+	var err error
+	if r.Packages, err = CleanPackages(r.Packages); err != nil {
+		return r, Profile{}, err
+	}
+	if len(r.Packages) > 0 && !profile.Packages {
+		return r, Profile{}, Invalid("packages", "The profile %s takes no extra packages; profiles that do: %s.", profile.Name, s.takesPackages())
+	}
+	if r.Workers != nil {
+		if err := checkWorkers(profile, *r.Workers); err != nil {
+			return r, Profile{}, err
+		}
+	}
+	if err := s.checkLifetime(r, profile); err != nil {
+		return r, Profile{}, err
+	}
+	r.Project, err = s.resolveProject(ctx, who, r)
+	return r, profile, err
+}
+
+func (s *Service) unknownProfile(name string) error {
+	var names []string
+	for _, p := range s.catalogue.Profiles() {
+		names = append(names, p.Name)
+	}
+	hint := ""
+	if n := Nearest(name, names); n != "" {
+		hint = " Did you mean \"" + n + "\"?"
+	}
+	return Invalid("profile", "There is no profile %q.%s Profiles: %s.", clip(name), hint, strings.Join(names, ", "))
+}
+
+func (s *Service) takesPackages() string {
+	var names []string
+	for _, p := range s.catalogue.Profiles() {
+		if p.Packages {
+			names = append(names, p.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func checkWorkers(p Profile, n int) error {
+	if n < 0 || n > p.Workers.Max {
+		return Invalid("workers", "%d workers is not possible with the profile %s: choose 0 to %d, for example %d.", n, p.Name, p.Workers.Max, p.Workers.Default)
+	}
+	return nil
+}
+
+func (s *Service) checkLifetime(r Request, p Profile) error {
+	policy := p.Policy.Over(s.catalogue.Policy())
+	now := s.clock()
+	switch {
+	case r.TTL != 0 && !r.Until.IsZero():
+		return Invalid("ttl", "Give either ttl or until, not both, for example ttl \"4h\".")
+	case r.TTL < 0 || r.TTL != 0 && r.TTL < 5*time.Minute:
+		return Invalid("ttl", "%s is too short: at least 5m, for example \"4h\".", r.TTL)
+	case r.TTL > policy.MaxTTL && policy.MaxTTL > 0:
+		return Invalid("ttl", "%s is longer than the %s that is allowed, for example \"%s\"; it can be extended later.", r.TTL, short(policy.MaxTTL), short(policy.MaxTTL))
+	case !r.Until.IsZero() && !r.Until.After(now.Add(5*time.Minute)):
+		return Invalid("until", "%s is not far enough in the future.", r.Until.UTC().Format(time.RFC3339))
+	case !r.Until.IsZero() && policy.MaxTTL > 0 && r.Until.Sub(now) > policy.MaxTTL:
+		return Invalid("until", "%s is more than the allowed %s away.", r.Until.UTC().Format(time.RFC3339), short(policy.MaxTTL))
+	}
+	return nil
+}
+
+// short prints a duration as people write it: 8h, 1h30m.
+func short(d time.Duration) string {
+	out := strings.TrimSuffix(d.String(), "0s")
+	if strings.HasSuffix(out, "h0m") {
+		out = strings.TrimSuffix(out, "0m")
+	}
+	return first(out, "0s")
+}
+
+// resolveProject decides whose credits pay: what the request names (when the
+// caller may), else the owner's linked project, else the course's, else the
+// default.
+func (s *Service) resolveProject(ctx context.Context, who Caller, r Request) (string, error) {
+	person, err := s.store.Person(ctx, r.Owner)
+	if err != nil && CodeOf(err) != CodeNotFound {
+		return "", err
+	}
+	if r.Project == "" {
+		return first(person.Project, s.catalogue.Project(r.Course)), nil
+	}
+	if err := ValidProject(r.Project); err != nil {
+		return "", err
+	}
+	known := r.Project == person.Project || r.Project == s.catalogue.Project(r.Course)
+	if !known && who.Role != RoleAdmin {
+		return "", Errorf(CodeForbidden, "The project %s is not linked to %s; link it first with `daskbot project link %s`.", r.Project, r.Owner, r.Project)
+	}
+	return r.Project, nil
+}
+
+// replayed returns what an earlier request with the same key made.
+func (s *Service) replayed(ctx context.Context, who Caller, r Request) (Environment, bool, error) {
+	if r.IdempotencyKey == "" {
+		return Environment{}, false, nil
+	}
+	seen, err := s.store.Replay(ctx, who.Subject, r.IdempotencyKey)
+	if CodeOf(err) == CodeNotFound {
+		return Environment{}, false, nil
+	}
+	if err != nil {
+		return Environment{}, false, err
+	}
+	if seen.Fingerprint != fingerprint(r) {
+		return Environment{}, true, &Error{Code: CodeConflict, Field: "Idempotency-Key",
+			Message: "This idempotency key was used for another request; use a new one for a new request."}
+	}
+	e, err := s.store.Environment(ctx, seen.Environment)
+	return e, true, err
+}
+
+// remember binds the key of a request that found an environment to it.
+func (s *Service) remember(ctx context.Context, who Caller, r Request, id string) error {
+	if r.IdempotencyKey == "" {
+		return nil
+	}
+	err := s.store.Commit(ctx, Change{Replay: s.replay(who, r, id)})
+	if CodeOf(err) == CodeConflict {
+		return nil // a twin of this very request was faster
+	}
+	return err
+}
+
+func (s *Service) replay(who Caller, r Request, id string) *Replay {
+	if r.IdempotencyKey == "" {
+		return nil
+	}
+	return &Replay{Caller: who.Subject, Key: r.IdempotencyKey, Fingerprint: fingerprint(r), Environment: id, At: s.clock()}
+}
+
+func fingerprint(r Request) string {
+	r.IdempotencyKey = ""
+	r.Project = "" // resolved, not asked for: it may change between retries
+	return Fingerprint(r)
+}
+
+func (s *Service) create(ctx context.Context, who Caller, r Request, p Profile) (Environment, error) {
+	if err := s.admit(ctx, r, p); err != nil {
+		return Environment{}, err
+	}
+	e := s.newEnvironment(who, r, p)
+	err := s.store.Commit(ctx, Change{
+		Environment: &e,
+		Events:      []Event{event(e, EventRequested, who.Subject, "Asked for "+p.Name+".", e.CreatedAt)},
+		Wake:        []Job{{JobEnvironment, e.ID, urgency(who)}},
+		Replay:      s.replay(who, r, e.ID),
+	})
+	e.Version++
+	return e, err
+}
+
+func urgency(who Caller) Urgency {
+	if strings.HasPrefix(who.Subject, "schedule:") {
+		return UrgencySchedule
+	}
+	return UrgencyPerson
+}
+
+// admit refuses what the limits on environments do not allow. Money and the
+// cloud's quota are checked later, by whoever asks the cloud.
+func (s *Service) admit(ctx context.Context, r Request, p Profile) error {
+	policy := p.Policy.Over(s.catalogue.Policy())
+	checks := []struct {
+		max           int
+		owner, course string
+		whose         string
+	}{
+		{policy.MaxPerOwner, r.Owner, "", r.Owner + " has"},
+		{policy.MaxPerCourse, "", r.Course, "the course has"},
+		{policy.MaxTotal, "", "", "there are"},
+	}
+	for i, c := range checks {
+		if c.max == 0 || i == 1 && r.Course == "" {
+			continue
+		}
+		n, err := s.store.CountLive(ctx, c.owner, c.course)
+		if err != nil {
+			return err
+		}
+		if n >= c.max {
+			return Errorf(CodeQuota, "No more can be made: %s %s, and %d is the limit. End one with `daskbot down` first.", c.whose, count(n, "environment", "environments"), c.max)
+		}
+	}
+	return nil
+}
+
+func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
+	now := s.clock()
+	policy := p.Policy.Over(s.catalogue.Policy())
+	id := NewID()
+	workers := p.Workers.Default
+	if r.Workers != nil {
+		workers = *r.Workers
+	}
+	ttl := r.TTL
+	if ttl == 0 && r.Until.IsZero() {
+		ttl = policy.TTL
+	}
+	namespace := p.Namespace
+	if p.Placement == Shared || p.Given != "" {
+		namespace = p.Namespace + "-" + id
+	}
+	return Environment{
+		ID: id, Owner: r.Owner, Course: r.Course, Project: r.Project, Profile: p.Name, Recipe: p,
+		Spec:    Spec{TTL: ttl, Until: r.Until.UTC(), Workers: workers, Packages: r.Packages},
+		Desired: Present, State: StatePending, Phase: PhaseQueued, PhaseSince: now,
+		Message: "Asked for; it starts as soon as it is its turn.", Namespace: namespace, ExpiresAt: r.Until.UTC(),
+		Secrets:   Secrets{SecretPassword: NewPassword(), SecretToken: NewSecretValue(), SecretProxy: NewSecretValue()},
+		CreatedAt: now, RequestedBy: who.Subject, Generation: 1,
+	}
+}
+
+func event(e Environment, t EventType, actor, message string, at time.Time) Event {
+	n, of := StepOf(e.Phase)
+	return Event{At: at, Environment: e.ID, Cluster: e.ClusterID, Type: t, State: e.State, Phase: e.Phase,
+		Step: n, Steps: of, Message: message, Actor: actor}
+}
+
+// errorAs is errors.As for the domain's own type.
+func errorAs(err error) (*Error, bool) {
+	var e *Error
+	ok := errors.As(err, &e)
+	return e, ok
+}
+
+// Get returns one environment that the caller may see.
+func (s *Service) Get(ctx context.Context, who Caller, id string) (Environment, error) {
+	return s.fetch(ctx, who, ActionView, id)
+}
+
+func (s *Service) fetch(ctx context.Context, who Caller, a Action, id string) (Environment, error) {
+	if who.Subject == "" {
+		return Environment{}, Authorize(who, a, "", "")
+	}
+	e, err := s.store.Environment(ctx, id)
+	if CodeOf(err) == CodeNotFound {
+		return e, Errorf(CodeNotFound, "There is no such environment, or it is not yours.")
+	}
+	if err != nil {
+		return e, err
+	}
+	return e, Authorize(who, a, e.Owner, e.Course)
+}
+
+// List returns what the caller may see, newest first.
+func (s *Service) List(ctx context.Context, who Caller, f Filter) ([]Environment, string, error) {
+	switch who.Role {
+	case RoleAdmin:
+	case RoleStaff:
+		if f.Owner != who.Subject {
+			f.Courses = slices.Clone(who.Courses)
+			if f.Courses == nil {
+				f.Courses = []string{}
+			}
+		}
+	case RoleStudent:
+		if f.Owner != "" && f.Owner != who.Subject {
+			return nil, "", nil
+		}
+		f.Owner = who.Subject
+	default:
+		return nil, "", Authorize(who, ActionView, "", "")
+	}
+	return s.store.Environments(ctx, f)
+}
+
+// Profiles lists what can be asked for.
+func (s *Service) Profiles(_ context.Context, who Caller) ([]Profile, error) {
+	if who.Subject == "" {
+		return nil, Authorize(who, ActionView, "", "")
+	}
+	return s.catalogue.Profiles(), nil
+}

@@ -1,0 +1,171 @@
+package environment
+
+import (
+	"context"
+	"crypto/subtle"
+	"slices"
+	"strings"
+)
+
+// tokenPrefix lets people and secret scanners recognise a token.
+const tokenPrefix = "dbt_"
+
+// Authenticate finds out whose token this is. Every failure is the same
+// CodeUnauthorized, so that it tells nothing.
+func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, error) {
+	wrong := Errorf(CodeUnauthorized, "This token is not valid (any more); ask whoever runs daskbot for a new one.")
+	if !strings.HasPrefix(secret, tokenPrefix) || len(secret) > 200 {
+		return Caller{}, wrong
+	}
+	hash := HashToken(secret)
+	t, err := s.store.Token(ctx, hash)
+	if CodeOf(err) == CodeNotFound {
+		return Caller{}, wrong
+	}
+	if err != nil {
+		return Caller{}, err
+	}
+	if subtle.ConstantTimeCompare([]byte(t.Hash), []byte(hash)) != 1 || !t.RevokedAt.IsZero() {
+		return Caller{}, wrong
+	}
+	return Caller{Subject: t.Subject, Role: t.Role, Courses: s.taughtBy(t)}, nil
+}
+
+func (s *Service) taughtBy(t Token) []string {
+	if t.Role != RoleStaff {
+		return nil
+	}
+	if t.Course != "" {
+		return []string{t.Course}
+	}
+	return nil
+}
+
+// CreateToken makes a token; its secret is shown once and never again.
+// Admins only.
+func (s *Service) CreateToken(ctx context.Context, who Caller, role Role, subject, course string) (Token, Secret, error) {
+	if err := Authorize(who, ActionAdminister, "", ""); err != nil {
+		return Token{}, Secret{}, err
+	}
+	if !slices.Contains([]Role{RoleStudent, RoleStaff, RoleAdmin}, role) {
+		return Token{}, Secret{}, Invalid("role", "%q is not a role: student, staff or admin.", clip(string(role)))
+	}
+	if err := ValidSubject("subject", subject); err != nil {
+		return Token{}, Secret{}, err
+	}
+	if course != "" && !s.catalogue.Course(course) {
+		return Token{}, Secret{}, Invalid("course", "There is no course %q.", clip(course))
+	}
+	if role == RoleStaff && course == "" {
+		return Token{}, Secret{}, Invalid("course", "A staff token needs the course it is for, for example \"de-2026\".")
+	}
+	secret := NewSecret(tokenPrefix + NewSecretValue().Reveal())
+	t, err := s.storeToken(ctx, who.Subject, Token{Role: role, Subject: subject, Course: course}, secret)
+	return t, secret, err
+}
+
+func (s *Service) storeToken(ctx context.Context, by string, t Token, secret Secret) (Token, error) {
+	t.ID, t.Hash, t.CreatedAt, t.CreatedBy = NewID(), HashToken(secret.Reveal()), s.clock(), by
+	err := s.store.Commit(ctx, Change{Token: &t})
+	t.Version++
+	return t, err
+}
+
+// EnsureAdminToken makes the given secret an admin token if it is not one
+// yet; an empty secret makes a new one. It is for the start of the daemon,
+// which has no caller.
+func (s *Service) EnsureAdminToken(ctx context.Context, secret Secret) (Secret, error) {
+	if !secret.IsZero() {
+		t, err := s.store.Token(ctx, HashToken(secret.Reveal()))
+		if err == nil && t.RevokedAt.IsZero() {
+			return secret, nil
+		}
+		if err != nil && CodeOf(err) != CodeNotFound {
+			return Secret{}, err
+		}
+	}
+	secret = NewSecret(tokenPrefix + NewSecretValue().Reveal())
+	_, err := s.storeToken(ctx, "daskbot", Token{Role: RoleAdmin, Subject: "admin"}, secret)
+	return secret, err
+}
+
+// Tokens lists all tokens without their secrets. Admins only.
+func (s *Service) Tokens(ctx context.Context, who Caller) ([]Token, error) {
+	if err := Authorize(who, ActionAdminister, "", ""); err != nil {
+		return nil, err
+	}
+	return s.store.Tokens(ctx)
+}
+
+// RevokeToken makes a token open nothing from now on. Admins only.
+func (s *Service) RevokeToken(ctx context.Context, who Caller, id string) error {
+	tokens, err := s.Tokens(ctx, who)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(tokens, func(t Token) bool { return t.ID == id })
+	switch {
+	case i < 0:
+		return Errorf(CodeNotFound, "There is no token %s.", clip(id))
+	case !tokens[i].RevokedAt.IsZero():
+		return nil
+	}
+	tokens[i].RevokedAt = s.clock()
+	return s.store.Commit(ctx, Change{Token: &tokens[i]})
+}
+
+// Person returns what is known of a subject; an unknown one is empty.
+func (s *Service) Person(ctx context.Context, who Caller, subject string) (Person, error) {
+	if err := Authorize(who, ActionIdentify, subject, ""); err != nil {
+		return Person{}, err
+	}
+	p, err := s.store.Person(ctx, subject)
+	if CodeOf(err) == CodeNotFound {
+		return Person{Subject: subject}, nil
+	}
+	return p, err
+}
+
+// PutPerson stores identities. A project that was not linked before is linked
+// only if daskbot may act there; if not, CodeConflict with the commands that
+// grant it. Students may link a project, but not say who they are elsewhere:
+// that would let them take another's identity.
+func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, error) {
+	old, err := s.Person(ctx, who, p.Subject)
+	if err != nil {
+		return p, err
+	}
+	if err := ValidSubject("subject", p.Subject); err != nil {
+		return p, err
+	}
+	if err := ValidEmail(p.Email); err != nil {
+		return p, err
+	}
+	if who.Role != RoleAdmin && (p.Email != old.Email || p.SlackID != old.SlackID || p.LMSID != old.LMSID) {
+		return p, Errorf(CodeForbidden, "Only an admin may change e-mail, Slack and LMS identities; you may link a project.")
+	}
+	if p.Project != "" && p.Project != old.Project {
+		if err := s.CheckProject(ctx, who, p.Project); err != nil {
+			return p, err
+		}
+	}
+	p.Version = old.Version
+	err = s.store.Commit(ctx, Change{Person: &p})
+	p.Version++
+	return p, err
+}
+
+// CheckProject asks the cloud whether daskbot may act in the project.
+func (s *Service) CheckProject(ctx context.Context, who Caller, project string) error {
+	if who.Subject == "" {
+		return Authorize(who, ActionView, "", "")
+	}
+	if err := ValidProject(project); err != nil {
+		return err
+	}
+	err := s.clusters.Allowed(ctx, project)
+	if e, ok := errorAs(err); ok && (e.Code == CodeForbidden || e.Code == CodeNotFound) {
+		return &Error{Code: CodeConflict, Field: "project", Message: e.Message, Err: err}
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// clusterQuota reads the region's quota before any money is spent. A region
+// that does not fit is passed over for the next location in another one.
+func (r *Runner) clusterQuota(ctx context.Context, p *clusterPass) (clusterOutcome, error) {
+	short, err := r.Compute.Shortfall(ctx, p.c.Project, p.c.Location, p.c.Shape)
+	if err != nil {
+		return clusterOutcome{}, err
+	}
+	if short != "" {
+		return clusterOutcome{}, environment.Errorf(environment.CodeQuota, "%s", short)
+	}
+	return clusterOutcome{edit: func(c *environment.Cluster) { c.QuotaChecked = p.now }}, nil
+}
+
+// unsure is for how long a create whose reply was lost may still appear.
+const unsure = 20 * time.Second
+
+// clusterCreate records the intent, then asks. A crash in between leaves a
+// row that says "asked", which the next look compares with the cloud.
+func (r *Runner) clusterCreate(ctx context.Context, p *clusterPass) (clusterOutcome, error) {
+	done, ok := r.creates.take()
+	if !ok {
+		return clusterOutcome{noTurn: true}, nil
+	}
+	defer done()
+	if p.c.AskedAt.IsZero() {
+		asked := p.c
+		asked.AskedAt, asked.State, asked.PhaseSince = p.now, environment.StateCreating, p.now
+		if err := r.Store.Commit(ctx, environment.Change{Cluster: &asked}); err != nil {
+			return clusterOutcome{}, err
+		}
+		p.c = asked
+		p.c.Version++
+	}
+	op, err := r.Clusters.Create(ctx, p.c)
+	var e *environment.Error
+	if errors.As(err, &e) && e.Ambiguous {
+		r.log.Warn("create unanswered", "cluster", p.c.Name, "reason", err.Error())
+		return clusterOutcome{edit: func(c *environment.Cluster) { c.UnsureUntil = p.now.Add(unsure) }}, nil
+	}
+	if err != nil {
+		return clusterOutcome{}, err
+	}
+	return clusterOutcome{edit: func(c *environment.Cluster) { c.Operation, c.Failure = op, nil }}, nil
+}
+
+// clusterElse goes on under another name, in the next location; the old name
+// is kept until it is confirmed gone.
+func (r *Runner) clusterElse(_ context.Context, p *clusterPass) (clusterOutcome, error) {
+	return clusterOutcome{edit: func(c *environment.Cluster) {
+		if p.seen.Current.Mine {
+			c.Abandoned = append(c.Abandoned, c.At())
+		}
+		nameAttempt(c, c.Attempt+1)
+		c.State, c.PhaseSince, c.Message = environment.StatePending, p.now, p.step.Message
+	}}, nil
+}
+
+func (r *Runner) clusterResize(ctx context.Context, p *clusterPass) (clusterOutcome, error) {
+	op, err := r.Clusters.Resize(ctx, p.c)
+	if err != nil {
+		return clusterOutcome{}, err
+	}
+	return clusterOutcome{tell: true, edit: func(c *environment.Cluster) {
+		c.Operation, c.ObservedMaxNodes, c.Failure = op, c.MaxNodes, nil
+	}}, nil
+}
+
+func (r *Runner) clusterReady(_ context.Context, p *clusterPass) (clusterOutcome, error) {
+	return clusterOutcome{tell: true, edit: func(c *environment.Cluster) {
+		c.State, c.PhaseSince, c.ReadyAt = environment.StateReady, p.now, p.now
+		c.Operation, c.Failure, c.Message = "", nil, "The Kubernetes cluster is ready."
+	}}, nil
+}
+
+// clusterFail gives up on the cluster and deletes what there is of it; the
+// tenants are told why.
+func (r *Runner) clusterFail(_ context.Context, p *clusterPass) (clusterOutcome, error) {
+	why := p.step.Failure
+	return clusterOutcome{tell: true, edit: func(c *environment.Cluster) {
+		c.State, c.Desired, c.PhaseSince, c.Message = environment.StateFailed, environment.Absent, p.now, why.Message
+		c.Failure = &environment.Failure{Code: why.Code, Message: why.Message, Detail: why.Error(), At: p.now}
+	}}, nil
+}
+
+func (r *Runner) clusterRetire(_ context.Context, p *clusterPass) (clusterOutcome, error) {
+	return clusterOutcome{edit: func(c *environment.Cluster) {
+		c.Desired, c.State, c.PhaseSince = environment.Absent, environment.StateDeleting, p.now
+		c.Message = "Nobody has used the cluster for a while; it is being deleted."
+	}}, nil
+}
+
+func (r *Runner) clusterDelete(ctx context.Context, p *clusterPass) (clusterOutcome, error) {
+	done, ok := r.deletes.take()
+	if !ok {
+		return clusterOutcome{noTurn: true}, nil
+	}
+	defer done()
+	op, err := r.Clusters.Delete(ctx, p.c.Project, p.step.Attempt)
+	if err != nil {
+		return clusterOutcome{}, err
+	}
+	return clusterOutcome{edit: func(c *environment.Cluster) {
+		if p.step.Attempt == c.At() {
+			c.Operation = op
+		}
+	}}, nil
+}
+
+func (r *Runner) clusterForget(_ context.Context, p *clusterPass) (clusterOutcome, error) {
+	return clusterOutcome{edit: func(c *environment.Cluster) {
+		kept := []environment.ClusterAttempt{}
+		for _, at := range c.Abandoned {
+			if at != p.step.Attempt {
+				kept = append(kept, at)
+			}
+		}
+		c.Abandoned = kept
+	}}, nil
+}
+
+func (r *Runner) clusterDeleted(_ context.Context, p *clusterPass) (clusterOutcome, error) {
+	return clusterOutcome{tell: true, edit: func(c *environment.Cluster) {
+		c.DeletedAt, c.PhaseSince = p.now, p.now
+		if c.State != environment.StateFailed {
+			c.State = environment.StateDeleted
+		}
+		c.Message = "The Kubernetes cluster is confirmed gone."
+	}}, nil
+}

@@ -1,0 +1,142 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// Ports is everything the runner reaches the world through.
+type Ports struct {
+	Store     environment.Store
+	Clusters  environment.Clusters
+	Given     environment.Given
+	Workloads environment.Workloads
+	Charts    environment.Charts
+	Compute   environment.Compute
+	Door      environment.Door
+}
+
+// Limits bounds how much is asked of the cloud at once. Zero means the
+// default. Deletes have a limit of their own, so that they never wait for
+// creates.
+type Limits struct {
+	Creates int // cluster creates under way; default 5, since concurrent creates edit one subnet
+	Deletes int // cluster deletes being asked for; default 10
+	Helm    int // Helm actions; default 4, since each renders a chart in memory
+}
+
+// Config is what a Runner needs besides its ports.
+type Config struct {
+	Installation string
+	Limits       Limits
+	Log          *slog.Logger
+	Now          func() time.Time // time.Now when nil
+}
+
+// Runner is the Work of the queue.
+type Runner struct {
+	Ports
+	installation string
+	log          *slog.Logger
+	now          func() time.Time
+	creates      turns
+	deletes      turns
+	helm         turns
+}
+
+// New wires a Runner. It starts nothing.
+func New(ports Ports, c Config) *Runner {
+	r := &Runner{Ports: ports, installation: c.Installation, log: c.Log, now: c.Now,
+		creates: newTurns(c.Limits.Creates, 5), deletes: newTurns(c.Limits.Deletes, 10), helm: newTurns(c.Limits.Helm, 4)}
+	if r.now == nil {
+		r.now = time.Now
+	}
+	return r
+}
+
+// passBudget bounds one pass: the queue takes long passes for dead ones.
+const passBudget = 45 * time.Second
+
+// Work looks at one row until there is nothing to do at once. It returns how
+// long to wait before looking again, 0 to wait for a wake-up.
+func (r *Runner) Work(ctx context.Context, job environment.Job) (time.Duration, error) {
+	started := time.Now()
+	for {
+		again, more, err := r.once(ctx, job)
+		switch {
+		case environment.CodeOf(err) == environment.CodeNotFound && more:
+			return 0, nil // the row is gone: nothing to look at
+		case environment.CodeOf(err) == environment.CodeConflict:
+			more = true // somebody wrote meanwhile: read again, decide again
+		case err != nil:
+			return 0, err
+		}
+		if !more {
+			return again, nil
+		}
+		if ctx.Err() != nil || time.Since(started) > passBudget {
+			return soonest, ctx.Err()
+		}
+	}
+}
+
+func (r *Runner) once(ctx context.Context, job environment.Job) (again time.Duration, more bool, err error) {
+	switch job.Kind {
+	case environment.JobCluster:
+		return r.clusterOnce(ctx, job.ID)
+	case environment.JobEnvironment:
+		return r.environmentOnce(ctx, job.ID)
+	default:
+		return 0, false, errors.New("unknown kind of job: " + string(job.Kind))
+	}
+}
+
+// The bounds of waiting. Between them a wait is a thirty-third of the time
+// already waited, so that looking late costs at most 3 % of any phase and a
+// long one is not asked about ten times a second.
+const (
+	soonest = 250 * time.Millisecond
+	latest  = 5 * time.Second
+)
+
+func pollAfter(waited time.Duration) time.Duration {
+	return min(max(waited/33, soonest), latest)
+}
+
+// backOff is how long to wait after the nth failure in a row, or what the
+// other side asked for.
+func backOff(tries int, err error) time.Duration {
+	var e *environment.Error
+	if errors.As(err, &e) && e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
+	return min(500*time.Millisecond<<min(tries, 6), 30*time.Second)
+}
+
+// clock is the time of one look: UTC, to the millisecond the store keeps.
+func (r *Runner) clock() time.Time { return r.now().UTC().Truncate(time.Millisecond) }
+
+// turns bounds how many do the same thing at once. Nobody queues on it: who
+// gets no turn looks again later, and holds no worker meanwhile.
+type turns chan struct{}
+
+func newTurns(n, fallback int) turns {
+	if n <= 0 {
+		n = fallback
+	}
+	return make(turns, n)
+}
+
+// take reports whether there is a turn, and how to give it back.
+func (t turns) take() (func(), bool) {
+	select {
+	case t <- struct{}{}:
+		return func() { <-t }, true
+	default:
+		return nil, false
+	}
+}

@@ -1,0 +1,140 @@
+package provision
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// resolve pins chart versions and lints what the charts would be given, so
+// that a wrong value costs nothing.
+func (r *Runner) resolve(ctx context.Context, p *pass) (outcome, error) {
+	if c := p.e.Recipe.Cluster; p.e.ClusterID == "" && p.e.Recipe.Given == "" {
+		if err := r.Clusters.Check(ctx, p.e.Project, c); err != nil {
+			return outcome{}, err
+		}
+	}
+	versions := maps.Clone(p.e.Spec.Versions)
+	if versions == nil {
+		versions = map[string]string{}
+	}
+	for _, rel := range environment.Render(p.e) {
+		if versions[rel.Name] != "" {
+			continue
+		}
+		v, err := r.Charts.Resolve(ctx, rel)
+		if err != nil {
+			return outcome{}, err
+		}
+		rel.Version = v
+		if err := r.Charts.Check(ctx, rel); err != nil {
+			return outcome{}, err
+		}
+		versions[rel.Name] = v
+	}
+	return outcome{edit: func(e *environment.Environment) { e.Spec.Versions = versions }}, nil
+}
+
+// prepare makes what the releases need.
+func (r *Runner) prepare(ctx context.Context, p *pass) (outcome, error) {
+	return outcome{}, r.Workloads.Prepare(ctx, p.target, p.plan)
+}
+
+// converge installs or upgrades one release, and applies what goes with it.
+func (r *Runner) converge(ctx context.Context, p *pass) (outcome, error) {
+	done, ok := r.helm.take()
+	if !ok {
+		return outcome{noTurn: true}, nil
+	}
+	defer done()
+	rel := p.seen.Rendered[p.step.Release]
+	if rel.Manifests != "" {
+		if err := r.Workloads.Apply(ctx, p.target, rel.Namespace, rel.Manifests); err != nil {
+			return outcome{}, err
+		}
+	}
+	return outcome{}, r.Charts.Converge(ctx, p.target, rel.Namespace, rel, environment.ReleaseHash(rel))
+}
+
+// workers asks for the Dask workers in the way of the profile.
+func (r *Runner) workers(ctx context.Context, p *pass) (outcome, error) {
+	hash := environment.WorkersHash(p.e)
+	out := outcome{edit: func(e *environment.Environment) { e.WorkersHash = hash }}
+	if p.e.Recipe.Workers.Kind == environment.WorkersNodes {
+		c := *p.seen.Cluster
+		c.MaxNodes = max(p.e.Spec.Workers, c.Shape.MinNodes, 1)
+		out.cluster, out.wake = &c, []environment.Job{{Kind: environment.JobCluster, ID: c.ID, Urgency: environment.UrgencyPerson}}
+		return out, nil
+	}
+	if p.e.Spec.Workers == 0 {
+		return out, r.Workloads.Remove(ctx, p.target, p.e.Namespace, p.plan.Workers.Manifest)
+	}
+	return out, r.Workloads.Apply(ctx, p.target, p.e.Namespace, p.plan.Workers.Manifest)
+}
+
+// ready tells the owner where to log in, or that a change is carried out.
+func (r *Runner) ready(_ context.Context, p *pass) (outcome, error) {
+	w := p.seen.Workloads
+	message := "Ready: open " + w.Address
+	firstTime := p.e.ReadyAt.IsZero()
+	if !firstTime {
+		message = strings.TrimSpace("The change is carried out. " + w.Workers.Message)
+	}
+	edit := func(e *environment.Environment) {
+		e.State, e.Phase, e.PhaseSince = environment.StateReady, environment.PhaseReady, p.now
+		e.URL, e.DashboardURL, e.Message = w.Address, w.DashboardAddress, message
+		e.ObservedGeneration, e.Failure = e.Generation, nil
+		good := e.Spec
+		e.Good = &good
+		if firstTime {
+			e.ReadyAt = p.now
+			if e.ExpiresAt.IsZero() && e.Spec.TTL > 0 {
+				e.ExpiresAt = p.now.Add(e.Spec.TTL)
+			}
+		}
+	}
+	ev := r.event(p, environment.EventReady, message, "")
+	ev.State, ev.Phase = environment.StateReady, environment.PhaseReady
+	out := outcome{edit: edit, events: []environment.Event{ev}}
+	return out, nil
+}
+
+// fail gives up, says why, and turns to releasing what there is.
+func (r *Runner) fail(_ context.Context, p *pass) (outcome, error) {
+	why := p.step.Failure
+	ev := r.event(p, environment.EventFailed, why.Message, why.Error())
+	ev.State = environment.StateFailed
+	return outcome{events: []environment.Event{ev}, edit: func(e *environment.Environment) {
+		e.Failure = &environment.Failure{Code: why.Code, Message: why.Message, Detail: why.Error(), Phase: p.step.Phase, At: p.now}
+		e.State, e.Desired, e.Message = environment.StateFailed, environment.Absent, why.Message
+		e.Phase, e.PhaseSince = environment.PhaseStopping, p.now
+	}}, nil
+}
+
+// rollBack takes back a change that did not work.
+func (r *Runner) rollBack(_ context.Context, p *pass) (outcome, error) {
+	why := p.step.Failure
+	ev := r.event(p, environment.EventRolledBack, p.step.Message, why.Error())
+	return outcome{events: []environment.Event{ev}, edit: func(e *environment.Environment) {
+		e.Failure = &environment.Failure{Code: why.Code, Message: why.Message, Detail: why.Error(), Phase: p.step.Phase, At: p.now}
+		good := *e.Good
+		good.TTL, good.Until = e.Spec.TTL, e.Spec.Until
+		e.Spec, e.Message = good, p.step.Message
+		e.Phase, e.PhaseSince = environment.PhaseInstall, p.now
+	}}, nil
+}
+
+// settle keeps an environment that its owner may be using although what was
+// asked for cannot be reached, and says so.
+func (r *Runner) settle(_ context.Context, p *pass) (outcome, error) {
+	why := p.step.Failure
+	return outcome{
+		events: []environment.Event{r.event(p, environment.EventRetry, why.Message, why.Error())},
+		edit: func(e *environment.Environment) {
+			e.State, e.Phase, e.PhaseSince = environment.StateReady, environment.PhaseReady, p.now
+			e.ObservedGeneration, e.Message = e.Generation, why.Message
+			e.Failure = &environment.Failure{Code: why.Code, Message: why.Message, Detail: why.Error(), Phase: p.step.Phase, At: p.now}
+		}}, nil
+}
