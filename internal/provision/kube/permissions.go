@@ -1,0 +1,113 @@
+package kube
+
+import (
+	"context"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// The values of Access.Google.
+const (
+	googleNone         = "none"
+	googleClusterAdmin = "cluster-admin"
+	// clusterAdminBinding is the name that the first walkthrough types.
+	clusterAdminBinding = "cluster-admin-binding"
+)
+
+// applyPermissions makes the service account behind the owner's kubeconfig and
+// the binding of the owner's Google account, and removes bindings of that
+// account that are no longer wanted.
+func (l *link) applyPermissions(ctx context.Context, p environment.Plan) error {
+	account := corev1ac.ServiceAccount(ownerAccount, p.Namespace).
+		WithLabels(ours(p)).WithAutomountServiceAccountToken(false)
+	if _, err := l.typed.CoreV1().ServiceAccounts(p.Namespace).Apply(ctx, account, applyOptions); err != nil {
+		return err
+	}
+	owner := rbacv1ac.Subject().WithKind(rbacv1.ServiceAccountKind).WithName(ownerAccount).WithNamespace(p.Namespace)
+	if err := l.bind(ctx, p, ownerAccount, ours(p), "edit", owner); err != nil {
+		return err
+	}
+	return l.applyGoogle(ctx, p)
+}
+
+// googleBinding is the level of rights to bind, "" for none. Cluster-wide
+// rights are given on a cluster of one's own only.
+func googleBinding(p environment.Plan) string {
+	level := p.Access.Google
+	if level == googleNone || p.Google == "" || level == googleClusterAdmin && (!p.Dedicated || p.Given) {
+		return ""
+	}
+	return level
+}
+
+func (l *link) applyGoogle(ctx context.Context, p environment.Plan) error {
+	level := googleBinding(p)
+	labels := ours(p)
+	labels[labelBinding] = bindingGoogle
+	// Kubernetes compares the names of users by letter case; Google reports
+	// its accounts in lower case.
+	user := rbacv1ac.Subject().WithKind(rbacv1.UserKind).WithAPIGroup(rbacv1.GroupName).
+		WithName(strings.ToLower(p.Google))
+	wanted := ""
+	switch level {
+	case "":
+	case googleClusterAdmin:
+		role := rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind("ClusterRole").WithName(googleClusterAdmin)
+		binding := rbacv1ac.ClusterRoleBinding(clusterAdminBinding).WithLabels(labels).WithRoleRef(role).WithSubjects(user)
+		if _, err := l.typed.RbacV1().ClusterRoleBindings().Apply(ctx, binding, applyOptions); err != nil {
+			return err
+		}
+	default:
+		// The role of a binding cannot be changed, so its name carries it.
+		wanted = "daskbot-google-" + level
+		if err := l.bind(ctx, p, wanted, labels, level, user); err != nil {
+			return err
+		}
+	}
+	return l.unbindGoogle(ctx, p, wanted, level == googleClusterAdmin)
+}
+
+func (l *link) bind(ctx context.Context, p environment.Plan, name string, labels map[string]string, role string, who *rbacv1ac.SubjectApplyConfiguration) error {
+	ref := rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind("ClusterRole").WithName(role)
+	binding := rbacv1ac.RoleBinding(name, p.Namespace).WithLabels(labels).WithRoleRef(ref).WithSubjects(who)
+	_, err := l.typed.RbacV1().RoleBindings(p.Namespace).Apply(ctx, binding, applyOptions)
+	return err
+}
+
+// unbindGoogle removes the bindings of earlier levels.
+func (l *link) unbindGoogle(ctx context.Context, p environment.Plan, wanted string, keepAdmin bool) error {
+	selector := metav1.ListOptions{LabelSelector: labelBinding + "=" + bindingGoogle + "," +
+		environment.LabelEnvironment + "=" + p.Environment}
+	bindings, err := l.typed.RbacV1().RoleBindings(p.Namespace).List(ctx, selector)
+	if err != nil {
+		return err
+	}
+	for _, b := range bindings.Items {
+		if b.Name == wanted {
+			continue
+		}
+		if err := l.typed.RbacV1().RoleBindings(p.Namespace).Delete(ctx, b.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	if keepAdmin || !p.Dedicated || p.Given {
+		return nil
+	}
+	admins, err := l.typed.RbacV1().ClusterRoleBindings().List(ctx, selector)
+	if err != nil {
+		return err
+	}
+	for _, b := range admins.Items {
+		if err := l.typed.RbacV1().ClusterRoleBindings().Delete(ctx, b.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
