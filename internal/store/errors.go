@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// PostgreSQL's codes that mean something to a caller.
+const (
+	pgUniqueViolation      = "23505"
+	pgSerializationFailure = "40001"
+	pgDeadlockDetected     = "40P01"
+)
+
+// translate turns whatever the database said into an *environment.Error. It
+// is the one place where that happens; every exported method ends in it.
+func translate(err error) error {
+	var known *environment.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, sql.ErrNoRows):
+		return &environment.Error{Code: environment.CodeNotFound, Message: "There is no such thing.", Err: err}
+	case duplicate(err):
+		return conflict(err)
+	case errors.Is(err, context.Canceled):
+		return &environment.Error{Code: environment.CodeUnavailable, Message: "The request was given up before it was carried out.", Err: err}
+	default:
+		return &environment.Error{Code: environment.CodeUnavailable, Message: "daskbot's database does not answer at the moment; try again in a minute.", Err: err}
+	}
+}
+
+func conflict(err error) error {
+	return &environment.Error{Code: environment.CodeConflict, Message: "Somebody else changed this at the same moment; look at it again and repeat what is still wanted.", Err: err}
+}
+
+// duplicate reports whether err is a violated unique index.
+func duplicate(err error) bool {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return lite.Code() == lib.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == lib.SQLITE_CONSTRAINT_PRIMARYKEY
+	}
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == pgUniqueViolation
+}
+
+// deadlocked reports whether PostgreSQL ended a transaction that can succeed
+// unchanged when it is run again.
+func deadlocked(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == pgSerializationFailure || pg.Code == pgDeadlockDetected)
+}
