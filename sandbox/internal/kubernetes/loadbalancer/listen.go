@@ -1,0 +1,70 @@
+package loadbalancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"reflect"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+type handler = http.Handler
+
+// balancer answers on the address of one Service.
+type balancer struct {
+	uid      string
+	spec     corev1.ServiceSpec
+	servers  []*http.Server
+	external map[int32]string // where a port answers, when not on the address itself
+}
+
+// upToDate reports whether the balancer still answers for the Service as it
+// is, and the Service shows the address.
+func (b *balancer) upToDate(service *corev1.Service) bool {
+	return b.uid == string(service.UID) && reflect.DeepEqual(b.spec, service.Spec) && len(service.Status.LoadBalancer.Ingress) > 0
+}
+
+// listen answers on every TCP port of the Service. Where the process may not
+// use the port, a free one is taken and noted in external. It keeps nothing
+// open when it fails.
+func listen(ctx context.Context, address string, service *corev1.Service, backend func(port int32) handler) (*balancer, error) {
+	b := &balancer{uid: string(service.UID), spec: *service.Spec.DeepCopy(), external: map[int32]string{}}
+	for _, port := range service.Spec.Ports {
+		if port.Protocol != "" && port.Protocol != corev1.ProtocolTCP {
+			continue
+		}
+		listener, err := open(ctx, address, port.Port)
+		if err != nil {
+			b.close()
+			return nil, err
+		}
+		if got := listener.Addr().(*net.TCPAddr); got.Port != int(port.Port) {
+			b.external[port.Port] = "http://" + got.String()
+		}
+		server := &http.Server{Handler: backend(port.Port), ReadHeaderTimeout: 10 * time.Second}
+		b.servers = append(b.servers, server)
+		go func() { _ = server.Serve(listener) }() // ends with close
+	}
+	return b, nil
+}
+
+// open listens on the port, or on a free one when the process may not.
+func open(ctx context.Context, address string, port int32) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(address, fmt.Sprint(port)))
+	if errors.Is(err, fs.ErrPermission) {
+		return config.Listen(ctx, "tcp", net.JoinHostPort(address, "0"))
+	}
+	return listener, err
+}
+
+func (b *balancer) close() {
+	for _, server := range b.servers {
+		_ = server.Close()
+	}
+}
