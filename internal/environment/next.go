@@ -289,13 +289,14 @@ func insideOrder(e Environment, seen Observed) Step {
 		return Step{Kind: StepWait, Phase: PhaseStopping, Message: "Waiting for the cluster's Kubernetes API to answer."}
 	case !e.Uninstalled:
 		return Step{Kind: StepUninstall, Phase: PhaseStopping, Message: "Uninstalling."}
-	case seen.ExposedKnown && seen.Exposed == 0 && e.Phase == PhaseExposed:
+	case seen.ExposedKnown && seen.Exposed == 0:
 		return Step{Kind: StepSkip, Phase: PhaseExposed, Message: "Addresses and volumes are gone."}
-	case e.Phase != PhaseExposed || !seen.ExposedKnown:
-		return Step{Kind: StepUnexpose, Phase: PhaseExposed, Message: "Releasing addresses and volumes."}
+	case !seen.ExposedKnown:
+		return Step{Kind: StepWait, Phase: PhaseExposed, Message: "Waiting for the cluster's Kubernetes API to answer."}
 	default:
-		return Step{Kind: StepWait, Phase: PhaseExposed,
-			Message: fmt.Sprintf("Waiting for %s to go.", count(seen.Exposed, "address or volume", "addresses and volumes"))}
+		// Asked for again at every look: what appeared since goes too.
+		return Step{Kind: StepUnexpose, Phase: PhaseExposed,
+			Message: fmt.Sprintf("Releasing %s.", count(seen.Exposed, "address or volume", "addresses and volumes"))}
 	}
 }
 

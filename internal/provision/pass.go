@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"errors"
-
 	"log/slog"
 	"time"
 
@@ -87,8 +86,8 @@ func (r *Runner) act(ctx context.Context, p *pass) (time.Duration, bool, error) 
 	}
 	r.log.Info("step done", "env_id", p.e.ID, "step", string(p.step.Kind), "phase", string(p.step.Phase), "dur", r.now().Sub(p.now))
 	err = r.record(ctx, p, out)
-	if err == nil && p.step.Kind == environment.StepSweep || p.step.Kind == environment.StepUnexpose {
-		return soonest, false, nil // asked; give it a moment before looking
+	if p.step.Kind == environment.StepSweep || p.step.Kind == environment.StepUnexpose {
+		return pollAfter(p.now.Sub(p.e.PhaseSince)), false, err // asked; give it a moment before looking
 	}
 	return 0, true, err
 }
@@ -178,7 +177,8 @@ func (r *Runner) record(ctx context.Context, p *pass, out outcome) error {
 
 // enter moves the row into the step's phase: sample, event, sentence.
 func (r *Runner) enter(p *pass, next *environment.Environment, change *environment.Change) bool {
-	if p.step.Message != "" && next.Message == p.e.Message {
+	// A failed environment keeps saying why while what it held is released.
+	if p.step.Message != "" && next.Message == p.e.Message && p.e.State != environment.StateFailed {
 		next.Message = p.step.Message
 	}
 	if p.step.Phase == "" || p.step.Phase == p.e.Phase || next.Phase != p.e.Phase {

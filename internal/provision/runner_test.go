@@ -1,0 +1,247 @@
+package provision
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+func newWorld(chance func(string) string) *world {
+	w := &world{now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), clusters: map[string]*fakeCluster{},
+		disks: map[string]bool{}, rules: map[string]bool{}, chance: chance, stock: map[string]bool{}}
+	w.store = &memory{envs: map[string]environment.Environment{}, clusters: map[string]environment.Cluster{},
+		due: map[environment.Job]time.Time{}, now: func() time.Time { return w.now }, chance: chance}
+	return w
+}
+
+func (w *world) runner() *Runner {
+	return New(Ports{Store: w.store, Clusters: w, Given: given{}, Workloads: kube{w}, Charts: charts{w}, Compute: compute{w}, Door: door{w}},
+		Config{Installation: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: func() time.Time { return w.now }})
+}
+
+// up puts a new environment into the store, as Service.Up does.
+func (w *world) up(id string, placement environment.Placement) {
+	e := environment.Environment{ID: id, Owner: id, Project: "p", Profile: "x", Desired: environment.Present,
+		State: environment.StatePending, Phase: environment.PhaseQueued, PhaseSince: w.now, CreatedAt: w.now, Namespace: "ns-" + id,
+		Spec: environment.Spec{TTL: time.Hour, Workers: 2}, Generation: 1,
+		Recipe: environment.Profile{Placement: placement, Workers: environment.Workers{Kind: environment.WorkersValues},
+			Cluster:  environment.ClusterShape{Locations: []string{"a", "b"}, MaxNodes: 3, IdleMinutes: 5},
+			Releases: []environment.Release{{Name: "hub", Values: map[string]any{"n": "${workers}"}}}}}
+	w.store.envs[id] = mustVersion(e)
+	w.store.due[environment.Job{Kind: environment.JobEnvironment, ID: id}] = w.now
+}
+
+func mustVersion(e environment.Environment) environment.Environment { e.Version = 1; return e }
+
+func (w *world) edit(id string, f func(*environment.Environment)) {
+	e := w.store.envs[id]
+	f(&e)
+	e.Version++
+	w.store.envs[id] = e
+	w.store.due[environment.Job{Kind: environment.JobEnvironment, ID: id}] = w.now
+}
+
+func (w *world) down(id string) {
+	w.edit(id, func(e *environment.Environment) { environment.MarkDown(e, w.now, "Down.") })
+}
+
+// run plays the queue in virtual time until nothing is due, or the time is
+// over; a death of the process loses what only memory held, and every job
+// comes back, as it does from the real queue.
+func (w *world) run(t interface{ Fatalf(string, ...any) }, limit time.Duration) {
+	r := w.runner()
+	end := w.now.Add(limit)
+	for range 200_000 {
+		job, at, ok := w.nextDue()
+		if !ok || at.After(end) {
+			return
+		}
+		if at.After(w.now) {
+			w.now = at
+		}
+		delete(w.store.due, job)
+		again, err, died := w.work(r, job)
+		switch {
+		case died:
+			r = w.runner()
+			w.store.due[job] = w.now.Add(time.Second)
+		case err != nil:
+			w.store.due[job] = w.now.Add(time.Second)
+		case again > 0:
+			if _, woken := w.store.due[job]; !woken {
+				w.store.due[job] = w.now.Add(again)
+			}
+		}
+	}
+	t.Fatalf("it never came to rest: %+v %+v", w.store.envs, w.store.clusters)
+}
+
+func (w *world) work(r *Runner, job environment.Job) (again time.Duration, err error, died bool) {
+	defer func() {
+		if p := recover(); p == any(killed) {
+			died = true
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	again, err = r.Work(context.Background(), job)
+	return again, err, false
+}
+
+func (w *world) nextDue() (job environment.Job, at time.Time, ok bool) {
+	for j, t := range w.store.due {
+		if !ok || t.Before(at) || t.Equal(at) && j.ID+string(j.Kind) < job.ID+string(job.Kind) {
+			job, at, ok = j, t, true
+		}
+	}
+	return job, at, ok
+}
+
+func never(string) string { return "" }
+
+func TestUpThenDown(t *testing.T) {
+	for _, placement := range []environment.Placement{environment.Dedicated, environment.Shared} {
+		t.Run(string(placement), func(t *testing.T) {
+			w := newWorld(never)
+			w.up("e1", placement)
+			w.run(t, time.Hour)
+			e := w.store.envs["e1"]
+			if e.State != environment.StateReady || e.URL == "" || e.ObservedGeneration != 1 || e.ExpiresAt.IsZero() {
+				t.Fatalf("got %s %q %q; want ready with a URL", e.State, e.Message, e.URL)
+			}
+			w.down("e1")
+			w.run(t, time.Hour)
+			w.wantNothing(t)
+			if got := w.store.envs["e1"].State; got != environment.StateDeleted {
+				t.Errorf("got %s; want deleted", got)
+			}
+		})
+	}
+}
+
+func (w *world) wantNothing(t interface{ Fatalf(string, ...any) }) {
+	if len(w.clusters)+len(w.disks)+len(w.rules) != 0 {
+		t.Fatalf("left behind: clusters %v disks %v rules %v; rows %+v", w.clusters, w.disks, w.rules, w.store.clusters)
+	}
+}
+
+func TestStockoutGoesToTheNextLocation(t *testing.T) {
+	w := newWorld(never)
+	w.stock["a"] = true
+	w.up("e1", environment.Dedicated)
+	w.run(t, time.Hour)
+	if c := w.store.clusters["e1"]; c.State != environment.StateReady || c.Location != "b" || len(c.Abandoned) != 0 {
+		t.Fatalf("got %+v; want ready in b with nothing abandoned", c)
+	}
+	if len(w.clusters) != 1 {
+		t.Errorf("the cluster without machines is still there: %v", w.clusters)
+	}
+}
+
+func TestStockoutEverywhereFailsAndLeavesNothing(t *testing.T) {
+	w := newWorld(never)
+	w.stock["a"], w.stock["b"] = true, true
+	w.up("e1", environment.Dedicated)
+	w.run(t, 2*time.Hour)
+	if e := w.store.envs["e1"]; e.State != environment.StateFailed || !strings.Contains(e.Message, "machines") {
+		t.Fatalf("got %s %q; want failed for want of machines", e.State, e.Message)
+	}
+	w.wantNothing(t)
+}
+
+func TestQuotaFailsBeforeAnythingIsSpent(t *testing.T) {
+	w := newWorld(never)
+	w.quota = "europe-west1 has 1 of 8 CPUs left and this needs 4."
+	w.up("e1", environment.Dedicated)
+	w.run(t, time.Hour)
+	if e := w.store.envs["e1"]; e.State != environment.StateFailed || e.Failure.Code != environment.CodeQuota || e.Message != w.quota {
+		t.Fatalf("got %s %q; want failed with the quota's sentence", e.State, e.Message)
+	}
+	if w.peak != 0 {
+		t.Errorf("%d clusters were made; want none", w.peak)
+	}
+}
+
+func TestBrokenChangeIsTakenBack(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Dedicated)
+	w.run(t, time.Hour)
+	w.edit("e1", func(e *environment.Environment) {
+		e.Spec.Workers, e.Generation, e.State = 3, e.Generation+1, environment.StateUpdating
+		e.Phase, e.PhaseSince = environment.PhaseInstall, w.now
+	})
+	w.broken = true
+	w.run(t, 21*time.Minute)
+	if got := w.store.envs["e1"].Spec.Workers; got != 2 {
+		t.Fatalf("got %d workers; want the 2 that worked", got)
+	}
+	w.broken = false
+	w.run(t, time.Hour)
+	if e := w.store.envs["e1"]; e.State != environment.StateReady || e.Spec.Workers != 2 || e.ObservedGeneration != e.Generation {
+		t.Errorf("got %s with %d workers, generation %d of %d; want ready with 2", e.State, e.Spec.Workers, e.ObservedGeneration, e.Generation)
+	}
+}
+
+func TestDownDuringUpAtEveryMoment(t *testing.T) {
+	for after := time.Duration(0); after < 3*time.Minute; after += 500 * time.Millisecond {
+		w := newWorld(never)
+		w.up("e1", environment.Dedicated)
+		w.run(t, after)
+		w.down("e1")
+		w.run(t, 3*time.Hour)
+		if got := w.store.envs["e1"].State; got != environment.StateDeleted {
+			t.Fatalf("down after %s: got %s; want deleted", after, got)
+		}
+		w.wantNothing(t)
+	}
+}
+
+// TestDyingAnywhereChangesNothing is the promise of the design: killed at any
+// instruction, with calls failing and answers lost at random, every
+// environment ends where it was asked to, with one cluster at a time and
+// nothing left.
+func TestDyingAnywhereChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		budget := rapid.IntRange(0, 40).Draw(t, "faults")
+		kinds := rapid.SampledFrom([]string{"", "", "", "before", "after", "error", "lost"})
+		chance := func(point string) string {
+			if budget == 0 {
+				return ""
+			}
+			kind := kinds.Draw(t, point)
+			if kind != "" {
+				budget--
+			}
+			if kind == "lost" && point != "create" {
+				return "error"
+			}
+			return kind
+		}
+		w := newWorld(chance)
+		placement := rapid.SampledFrom([]environment.Placement{environment.Dedicated, environment.Shared}).Draw(t, "placement")
+		w.up("e1", placement)
+		w.up("e2", placement)
+		w.run(t, time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds"))*time.Second)
+		w.down("e1")
+		w.run(t, 3*time.Hour)
+		if e := w.store.envs["e1"]; e.Phase != environment.PhaseGone {
+			t.Fatalf("e1: got %s %s %q; want gone", e.State, e.Phase, e.Message)
+		}
+		if e := w.store.envs["e2"]; e.State != environment.StateReady {
+			t.Fatalf("e2: got %s %s %q; want ready", e.State, e.Phase, e.Message)
+		}
+		if len(w.clusters) != 1 {
+			t.Fatalf("got %d clusters for one environment: %v", len(w.clusters), w.clusters)
+		}
+		w.down("e2")
+		w.run(t, 3*time.Hour)
+		w.wantNothing(t)
+	})
+}
