@@ -1,0 +1,560 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/daskbot/daskbot/internal/environment"
+	"github.com/daskbot/daskbot/internal/store"
+)
+
+func TestSQLite(t *testing.T) { conformance(t, freshSQLite) }
+
+// conformance is what every implementation of environment.Store and
+// environment.Queue has to do.
+func conformance(t *testing.T, url fresh) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, fresh)
+	}{
+		{"EnvironmentRoundTrip", testEnvironmentRoundTrip},
+		{"ClusterRoundTrip", testClusterRoundTrip},
+		{"Absent", testAbsent},
+		{"Conflict", testConflict},
+		{"Atomic", testAtomic},
+		{"OneLiveEnvironment", testOneLiveEnvironment},
+		{"OneLiveCluster", testOneLiveCluster},
+		{"TenClients", testTenClients},
+		{"CompareAndSwap", testCompareAndSwap},
+		{"Paging", testPaging},
+		{"Filter", testFilter},
+		{"Tenants", testTenants},
+		{"Events", testEvents},
+		{"EventsInOrder", testEventsInOrder},
+		{"Replay", testReplay},
+		{"TokensAndPeople", testTokensAndPeople},
+		{"Took", testTook},
+		{"Reopen", testReopen},
+
+		{"WakeIsNow", testWakeIsNow},
+		{"WakeOfARefusedChange", testWakeOfARefusedChange},
+		{"AgainIsPunctual", testAgainIsPunctual},
+		{"WakeCutsAWaitShort", testWakeCutsAWaitShort},
+		{"WakeDuringAPass", testWakeDuringAPass},
+		{"NoWakeIsLost", testNoWakeIsLost},
+		{"Urgency", testUrgency},
+		{"Errors", testErrors},
+		{"Drain", testDrain},
+		{"ResumeWithoutAJob", testResumeWithoutAJob},
+		{"OneRun", testOneRun},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(t, url)
+		})
+	}
+}
+
+// secretText makes cmp compare secrets by value.
+var secretText = cmp.Comparer(func(a, b environment.Secret) bool { return a.Reveal() == b.Reveal() })
+
+func testEnvironmentRoundTrip(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	want := anEnvironment("e1")
+	want.Recipe = environment.Profile{Name: "daskhub", Releases: []environment.Release{{Name: "dhub",
+		Values: map[string]any{"port": 8000, "big": 12345678, "share": 0.5, "deep": map[string]any{"n": []any{1, "x", true}}}}}}
+	want.Spec = environment.Spec{TTL: 4 * time.Hour, Until: day.Add(time.Hour), Workers: 2, Packages: []string{"xgboost"}}
+	want.Good = &environment.Spec{Workers: 1, Versions: map[string]string{"dhub": "2024.1.1"}}
+	want.Failure = &environment.Failure{Code: environment.CodeQuota, Message: "No room.", At: day.Add(123 * time.Nanosecond)}
+	want.Secrets = environment.Secrets{environment.SecretPassword: environment.NewSecret("correct horse")}
+	want.Inventory = []environment.Resource{{Kind: environment.KindDisk, Name: "pvc-1"}}
+	commit(t, s, environment.Change{Environment: &want})
+	if want.Version != 0 {
+		t.Errorf("Commit altered the caller's row: Version %d; want 0", want.Version)
+	}
+	got, err := s.Environment(t.Context(), "e1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Version = 1
+	if diff := cmp.Diff(want, got, secretText); diff != "" {
+		t.Errorf("Environment (-want +got):\n%s", diff)
+	}
+	want.Secrets = nil
+	commit(t, s, environment.Change{Environment: &want})
+	if got, _ := s.Environment(t.Context(), "e1"); got.Secrets != nil || got.Version != 2 {
+		t.Errorf("got secrets %v and version %d; want none and 2", got.Secrets, got.Version)
+	}
+}
+
+func aCluster(id, key string) environment.Cluster {
+	return environment.Cluster{ID: id, Key: key, Placement: environment.Shared, Desired: environment.Present,
+		State: environment.StatePending, CreatedAt: day}
+}
+
+func testClusterRoundTrip(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	want := aCluster("c1", "course/dask101")
+	want.Shape = environment.ClusterShape{MachineType: "e2-standard-4", Locations: []string{"europe-west4-a"}}
+	want.Abandoned = []environment.ClusterAttempt{{Name: "daskbot-c1", Location: "europe-west4-a"}}
+	want.UnsureUntil = day.Add(time.Minute)
+	commit(t, s, environment.Change{Cluster: &want})
+	want.Version = 1
+	for name, read := range map[string]func() (environment.Cluster, error){
+		"Cluster":     func() (environment.Cluster, error) { return s.Cluster(t.Context(), "c1") },
+		"LiveCluster": func() (environment.Cluster, error) { return s.LiveCluster(t.Context(), "course/dask101") },
+	} {
+		got, err := read()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func testAbsent(t *testing.T, url fresh) {
+	s, ctx := open(t, url(t)), t.Context()
+	for name, read := range map[string]func() error{
+		"Environment":     func() error { _, err := s.Environment(ctx, "x"); return err },
+		"LiveEnvironment": func() error { _, err := s.LiveEnvironment(ctx, "x", "", "y"); return err },
+		"Cluster":         func() error { _, err := s.Cluster(ctx, "x"); return err },
+		"LiveCluster":     func() error { _, err := s.LiveCluster(ctx, ""); return err },
+		"Replay":          func() error { _, err := s.Replay(ctx, "x", "y"); return err },
+		"Token":           func() error { _, err := s.Token(ctx, "x"); return err },
+		"Person":          func() error { _, err := s.Person(ctx, "x"); return err },
+	} {
+		t.Run(name, func(t *testing.T) { wantCode(t, read(), environment.CodeNotFound) })
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err := s.Environment(cancelled, "x")
+	wantCode(t, err, environment.CodeUnavailable)
+}
+
+func testConflict(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	e, c := anEnvironment("e1"), aCluster("c1", "k")
+	commit(t, s, environment.Change{Environment: &e, Cluster: &c})
+	stale, ahead, unknown := e, e, anEnvironment("e2")
+	stale.Version, ahead.Version, unknown.Version = 0, 7, 1
+	staleCluster := c
+	for name, change := range map[string]environment.Change{
+		"inserted twice":         {Environment: &stale},
+		"a version to come":      {Environment: &ahead},
+		"no such row":            {Environment: &unknown},
+		"cluster inserted twice": {Cluster: &staleCluster},
+	} {
+		t.Run(name, func(t *testing.T) { wantCode(t, s.Commit(t.Context(), change), environment.CodeConflict) })
+	}
+}
+
+func testAtomic(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	replay := environment.Replay{Caller: "s1", Key: "k", Environment: "e0", At: day}
+	commit(t, s, environment.Change{Replay: &replay})
+	e := anEnvironment("e1")
+	e.Secrets = environment.Secrets{"password": environment.NewSecret("x")}
+	c := aCluster("c1", "k")
+	err := s.Commit(t.Context(), environment.Change{
+		Environment: &e, Cluster: &c, Replay: &replay, Wake: wakeEnvironment("e1"),
+		Person: &environment.Person{Subject: "s1"}, Duration: &environment.Duration{Key: "k", Took: 1},
+		Events: []environment.Event{{Environment: "e1", Type: environment.EventRequested}},
+	})
+	wantCode(t, err, environment.CodeConflict)
+	_, envErr := s.Environment(t.Context(), "e1")
+	wantCode(t, envErr, environment.CodeNotFound)
+	_, clusterErr := s.Cluster(t.Context(), "c1")
+	wantCode(t, clusterErr, environment.CodeNotFound)
+	if events, err := s.Events(t.Context(), "e1", 0, 0); len(events) != 0 || err != nil {
+		t.Errorf("got events %v, %v; want none", events, err)
+	}
+}
+
+func testOneLiveEnvironment(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	first, second := anEnvironment("e1"), anEnvironment("e2")
+	second.Owner = first.Owner
+	commit(t, s, environment.Change{Environment: &first})
+	for _, state := range environment.States() {
+		first.Version++
+		first.State = state
+		commit(t, s, environment.Change{Environment: &first})
+		got, err := s.LiveEnvironment(t.Context(), first.Owner, first.Course, first.Profile)
+		if !state.Live() {
+			wantCode(t, err, environment.CodeNotFound)
+			continue
+		}
+		if err != nil || got.ID != "e1" {
+			t.Errorf("%s: got %q, %v; want e1", state, got.ID, err)
+		}
+		wantCode(t, s.Commit(t.Context(), environment.Change{Environment: &second}), environment.CodeConflict)
+	}
+	commit(t, s, environment.Change{Environment: &second})
+	other := anEnvironment("e3")
+	other.Owner, other.Profile = second.Owner, "dask"
+	commit(t, s, environment.Change{Environment: &other})
+	for _, c := range []struct {
+		owner, course string
+		want          int
+	}{{"", "", 2}, {second.Owner, "", 2}, {"nobody", "", 0}, {"", "dask101", 2}, {second.Owner, "other", 0}} {
+		if n, err := s.CountLive(t.Context(), c.owner, c.course); n != c.want || err != nil {
+			t.Errorf("CountLive(%q, %q) = %d, %v; want %d", c.owner, c.course, n, err, c.want)
+		}
+	}
+}
+
+func testOneLiveCluster(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	first, second := aCluster("c1", "k"), aCluster("c2", "k")
+	commit(t, s, environment.Change{Cluster: &first})
+	wantCode(t, s.Commit(t.Context(), environment.Change{Cluster: &second}), environment.CodeConflict)
+	first.Version, first.Desired = 1, environment.Absent
+	commit(t, s, environment.Change{Cluster: &first})
+	commit(t, s, environment.Change{Cluster: &second})
+	if got, err := s.LiveCluster(t.Context(), "k"); err != nil || got.ID != "c2" {
+		t.Errorf("got %q, %v; want c2", got.ID, err)
+	}
+	for _, id := range []string{"d1", "d2"} { // without a key nothing is shared
+		d := aCluster(id, "")
+		commit(t, s, environment.Change{Cluster: &d})
+	}
+	first.Version, first.State = 2, environment.StateDeleted
+	commit(t, s, environment.Change{Cluster: &first})
+	for all, want := range map[bool]int{false: 3, true: 4} {
+		if got, err := s.Clusters(t.Context(), all); len(got) != want || err != nil {
+			t.Errorf("Clusters(%v): got %d, %v; want %d", all, len(got), err, want)
+		}
+	}
+}
+
+// testTenClients is ten clients asking for the same thing at once.
+func testTenClients(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	errs := make(chan error, 10)
+	for i := range 10 {
+		go func() {
+			e, c := anEnvironment(fmt.Sprintf("e%d", i)), aCluster(fmt.Sprintf("c%d", i), "k")
+			e.Owner = "s1"
+			errs <- s.Commit(context.Background(), environment.Change{Environment: &e, Cluster: &c, Wake: wakeEnvironment(e.ID),
+				Events: []environment.Event{{Environment: e.ID}}})
+		}()
+	}
+	won := 0
+	for range 10 {
+		if err := receive(t, errs, "a client"); err == nil {
+			won++
+		} else {
+			wantCode(t, err, environment.CodeConflict)
+		}
+	}
+	items, _, err := s.Environments(t.Context(), environment.Filter{})
+	if won != 1 || len(items) != 1 || err != nil {
+		t.Errorf("%d clients won and %d environments exist, %v; want 1 and 1", won, len(items), err)
+	}
+}
+
+// testCompareAndSwap compares the store with a map through random writes.
+func testCompareAndSwap(t *testing.T, url fresh) {
+	s, run := open(t, url(t)), 0
+	rapid.Check(t, func(rt *rapid.T) {
+		run++
+		model := map[string]environment.Environment{}
+		for range rapid.IntRange(1, 12).Draw(rt, "writes") {
+			e := anEnvironment(fmt.Sprintf("r%d-%d", run, rapid.IntRange(0, 2).Draw(rt, "id")))
+			e.Message = rapid.String().Filter(printable).Draw(rt, "message")
+			e.Version = rapid.Int64Range(0, 4).Draw(rt, "version")
+			want := environment.Code("")
+			if model[e.ID].Version != e.Version {
+				want = environment.CodeConflict
+			}
+			if got := environment.CodeOf(s.Commit(context.Background(), environment.Change{Environment: &e})); got != want {
+				rt.Fatalf("Commit at version %d of %d: got %q; want %q", e.Version, model[e.ID].Version, got, want)
+			}
+			if want == "" {
+				e.Version++
+				model[e.ID] = e
+			}
+		}
+		for id, want := range model {
+			got, err := s.Environment(context.Background(), id)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, secretText); diff != "" {
+				rt.Fatalf("Environment (-want +got):\n%s", diff)
+			}
+		}
+	})
+}
+
+// printable: messages are sentences, and JSON replaces what is not UTF-8.
+func printable(text string) bool {
+	for _, r := range text {
+		if r < ' ' || r == '\uFFFD' {
+			return false
+		}
+	}
+	return true
+}
+
+func testPaging(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	add := func(i int) {
+		e := anEnvironment(fmt.Sprintf("e%02d", i))
+		e.CreatedAt = day.Add(time.Duration(i/3) * time.Millisecond) // three at the same instant
+		commit(t, s, environment.Change{Environment: &e})
+	}
+	for i := range 25 {
+		add(i)
+	}
+	var got []string
+	cursor := ""
+	for page := 0; ; page++ {
+		items, next, err := s.Environments(t.Context(), environment.Filter{Limit: 7, Cursor: cursor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range items {
+			got = append(got, e.ID)
+		}
+		if next == "" {
+			break
+		}
+		add(30 + page) // newer ones appear while the list is read
+		cursor = next
+	}
+	var want []string
+	for i := 24; i >= 0; i-- {
+		want = append(want, fmt.Sprintf("e%02d", i))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pages (-want +got):\n%s", diff)
+	}
+	if items, next, err := s.Environments(t.Context(), environment.Filter{Limit: 28}); len(items) != 28 || next != "" || err != nil {
+		t.Errorf("got %d, next %q, %v; want all 28 and no next", len(items), next, err)
+	}
+	for _, bad := range []string{"x", "!!", "MTIz"} {
+		_, _, err := s.Environments(t.Context(), environment.Filter{Cursor: bad})
+		wantCode(t, err, environment.CodeInvalid)
+	}
+}
+
+func testFilter(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	for i, f := range []struct {
+		owner, course string
+		state         environment.State
+	}{
+		{"s1", "a", environment.StateReady}, {"s1", "b", environment.StateDeleted},
+		{"s2", "a", environment.StateFailed}, {"s2", "", environment.StateReady},
+	} {
+		e := anEnvironment(fmt.Sprintf("e%d", i))
+		e.Owner, e.Course, e.State, e.CreatedAt = f.owner, f.course, f.state, day.Add(time.Duration(i)*time.Second)
+		commit(t, s, environment.Change{Environment: &e})
+	}
+	for _, c := range []struct {
+		name   string
+		filter environment.Filter
+		want   []string
+	}{
+		{"all", environment.Filter{}, []string{"e3", "e2", "e1", "e0"}},
+		{"owner", environment.Filter{Owner: "s1"}, []string{"e1", "e0"}},
+		{"course", environment.Filter{Course: "a"}, []string{"e2", "e0"}},
+		{"courses", environment.Filter{Courses: []string{"b", "c"}}, []string{"e1"}},
+		{"no courses", environment.Filter{Courses: []string{}}, nil},
+		{"states", environment.Filter{States: []environment.State{environment.StateReady, environment.StateFailed}}, []string{"e3", "e2", "e0"}},
+		{"injection", environment.Filter{Owner: "s1' OR '1'='1"}, nil},
+		{"together", environment.Filter{Owner: "s2", Courses: []string{"a"}, States: []environment.State{environment.StateFailed}}, []string{"e2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			items, _, err := s.Environments(t.Context(), c.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range items {
+				got = append(got, e.ID)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func testTenants(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	for i, f := range []struct {
+		cluster string
+		state   environment.State
+		phase   environment.Phase
+	}{
+		{"c1", environment.StateReady, environment.PhaseReady},
+		{"c1", environment.StateDeleted, environment.PhaseGone},
+		{"c1", environment.StateFailed, environment.PhaseTeardown},
+		{"c1", environment.StateFailed, environment.PhaseGone},
+		{"c2", environment.StateReady, environment.PhaseReady},
+		{"", environment.StatePending, environment.PhaseQueued},
+	} {
+		e := anEnvironment(fmt.Sprintf("e%d", i))
+		e.ClusterID, e.State, e.Phase = f.cluster, f.state, f.phase
+		commit(t, s, environment.Change{Environment: &e})
+	}
+	for cluster, want := range map[string]int{"c1": 2, "c2": 1, "": 0} {
+		if got, err := s.Tenants(t.Context(), cluster); len(got) != want || err != nil {
+			t.Errorf("Tenants(%q): got %d, %v; want %d", cluster, len(got), err, want)
+		}
+	}
+}
+
+func testEvents(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	for range 3 {
+		commit(t, s, environment.Change{Events: []environment.Event{
+			{Environment: "e1", Type: environment.EventPhase, At: day, Message: "One."},
+			{Environment: "e2", Cluster: "c1"},
+		}})
+	}
+	all, err := s.Events(t.Context(), "e1", 0, 0)
+	if err != nil || len(all) != 3 {
+		t.Fatalf("got %d events, %v; want 3", len(all), err)
+	}
+	want := environment.Event{Seq: 1, Environment: "e1", Type: environment.EventPhase, At: day, Message: "One."}
+	if diff := cmp.Diff(want, all[0]); diff != "" {
+		t.Errorf("first event (-want +got):\n%s", diff)
+	}
+	rest, err := s.Events(t.Context(), "e1", all[0].Seq, 1)
+	if err != nil || len(rest) != 1 || rest[0].Seq != all[1].Seq {
+		t.Errorf("after %d: got %v, %v; want only %d", all[0].Seq, rest, err, all[1].Seq)
+	}
+	if other, _ := s.Events(t.Context(), "e2", 0, 0); len(other) != 3 || other[0].At.IsZero() {
+		t.Errorf("got %v; want three events with a time", other)
+	}
+}
+
+// testEventsInOrder: whoever reads after the last number seen misses nothing,
+// although several write.
+func testEventsInOrder(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	const writers, each = 8, 25
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for range each {
+				if err := s.Commit(context.Background(), environment.Change{Events: []environment.Event{{Environment: "e1"}, {Environment: "e1"}}}); err != nil {
+					t.Errorf("Commit: %v", err)
+				}
+			}
+		})
+	}
+	written := make(chan struct{})
+	go func() { wg.Wait(); close(written) }()
+	seen, last := 0, int64(0)
+	for done := false; !done; {
+		select {
+		case <-written:
+			done = true // one more look after the last write
+		default:
+		}
+		events, err := s.Events(t.Context(), "e1", last, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ev := range events {
+			if ev.Seq <= last {
+				t.Fatalf("got seq %d after %d", ev.Seq, last)
+			}
+			last = ev.Seq
+			seen++
+		}
+	}
+	if want := writers * each * 2; seen != want {
+		t.Errorf("the reader saw %d events; want %d", seen, want)
+	}
+}
+
+func testReplay(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	want := environment.Replay{Caller: "s1", Key: "k1", Fingerprint: "f", Environment: "e1", At: day}
+	commit(t, s, environment.Change{Replay: &want})
+	got, err := s.Replay(t.Context(), "s1", "k1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Replay (-want +got):\n%s", diff)
+	}
+	wantCode(t, s.Commit(t.Context(), environment.Change{Replay: &want}), environment.CodeConflict)
+	_, err = s.Replay(t.Context(), "s2", "k1")
+	wantCode(t, err, environment.CodeNotFound)
+}
+
+func testTokensAndPeople(t *testing.T, url fresh) {
+	s, ctx := open(t, url(t)), t.Context()
+	token := environment.Token{ID: "t1", Hash: "abc", Role: environment.RoleStaff, Subject: "i1", Course: "dask101", CreatedAt: day}
+	person := environment.Person{Subject: "s1", Email: "s1@example.org", Project: "p-1"}
+	commit(t, s, environment.Change{Token: &token, Person: &person})
+	token.Version, person.Version = 1, 1
+	token.RevokedAt, person.Project = day.Add(time.Hour), ""
+	commit(t, s, environment.Change{Token: &token, Person: &person})
+	wantCode(t, s.Commit(ctx, environment.Change{Token: &token}), environment.CodeConflict)
+	wantCode(t, s.Commit(ctx, environment.Change{Person: &person}), environment.CodeConflict)
+	token.Version, person.Version = 2, 2
+	gotToken, err := s.Token(ctx, "abc")
+	if diff := cmp.Diff(token, gotToken); diff != "" || err != nil {
+		t.Errorf("Token: %v (-want +got):\n%s", err, diff)
+	}
+	gotPerson, err := s.Person(ctx, "s1")
+	if diff := cmp.Diff(person, gotPerson); diff != "" || err != nil {
+		t.Errorf("Person: %v (-want +got):\n%s", err, diff)
+	}
+	second := environment.Token{ID: "t2", Hash: "abc"}
+	wantCode(t, s.Commit(ctx, environment.Change{Token: &second}), environment.CodeConflict)
+	if all, err := s.Tokens(ctx); len(all) != 1 || err != nil {
+		t.Errorf("got %d tokens, %v; want 1", len(all), err)
+	}
+}
+
+func testTook(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	for i := range 60 {
+		commit(t, s, environment.Change{Duration: &environment.Duration{Key: "k", Took: time.Duration(i) * time.Second}})
+	}
+	commit(t, s, environment.Change{Duration: &environment.Duration{Key: "other", Took: time.Hour}})
+	got, err := s.Took(t.Context(), "k")
+	if err != nil || len(got) != 50 || got[0] != 59*time.Second || got[49] != 10*time.Second {
+		t.Errorf("got %v, %v; want 59s … 10s", got, err)
+	}
+	if none, err := s.Took(t.Context(), "none"); len(none) != 0 || err != nil {
+		t.Errorf("got %v, %v; want none", none, err)
+	}
+}
+
+func testReopen(t *testing.T, url fresh) {
+	u := url(t)
+	first := open(t, u)
+	e := anEnvironment("e1")
+	commit(t, first, environment.Change{Environment: &e})
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := store.Open(t.Context(), store.Config{URL: u})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := again.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := again.Environment(t.Context(), "e1"); err != nil {
+		t.Errorf("after a restart: %v", err)
+	}
+}

@@ -1,0 +1,163 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+	"github.com/daskbot/daskbot/internal/store"
+)
+
+// childURL makes the test program play a daemon that is going to be killed.
+const childURL = "DASKBOT_STORE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(childURL); url != "" {
+		os.Exit(child(url))
+	}
+	code := m.Run()
+	for _, f := range slices.Backward(exits) {
+		f()
+	}
+	os.Exit(code)
+}
+
+var exits []func()
+
+// atExit has f called after all tests, the last one first.
+func atExit(f func()) { exits = append(exits, f) }
+
+// fresh gives the URL of an empty database.
+type fresh func(tb testing.TB) string
+
+func freshSQLite(tb testing.TB) string {
+	return "sqlite:" + filepath.Join(tb.TempDir(), "daskbot.db")
+}
+
+func open(tb testing.TB, url string) *store.Store {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), store.Config{URL: url, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))})
+	if err != nil {
+		tb.Fatalf("Open: %v", err)
+	}
+	tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// run starts the queue and returns a function that stops it and waits.
+func run(tb testing.TB, s *store.Store, work environment.Work) (stop func()) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, work) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := receive(tb, done, "Run to return"); err != nil {
+			tb.Errorf("Run: %v", err)
+		}
+	}
+	tb.Cleanup(stop)
+	return stop
+}
+
+// receive waits for a value, and fails the test when none comes.
+func receive[T any](tb testing.TB, ch <-chan T, what string) T {
+	tb.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(30 * time.Second):
+		tb.Fatalf("waited 30 s for %s", what)
+		panic("unreachable")
+	}
+}
+
+func commit(tb testing.TB, s *store.Store, change environment.Change) {
+	tb.Helper()
+	if err := s.Commit(context.Background(), change); err != nil {
+		tb.Fatalf("Commit: %v", err)
+	}
+}
+
+var day = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+func anEnvironment(id string) environment.Environment {
+	return environment.Environment{
+		ID: id, Owner: "owner-" + id, Course: "dask101", Profile: "daskhub", Desired: environment.Present,
+		State: environment.StatePending, Phase: environment.PhaseQueued, CreatedAt: day, Generation: 1,
+	}
+}
+
+func wakeEnvironment(id string) []environment.Job {
+	return []environment.Job{{Kind: environment.JobEnvironment, ID: id, Urgency: environment.UrgencyPerson}}
+}
+
+func wantCode(tb testing.TB, err error, want environment.Code) {
+	tb.Helper()
+	if got := environment.CodeOf(err); got != want {
+		tb.Errorf("got error %v with code %q; want code %q", err, got, want)
+	}
+}
+
+// child works on every job by saying so and waiting to be killed.
+func child(url string) int {
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Config{URL: url})
+	if err != nil {
+		fmt.Println("refused", environment.CodeOf(err))
+		return 1
+	}
+	err = s.Run(ctx, func(ctx context.Context, job environment.Job) (time.Duration, error) {
+		fmt.Println("working", job.ID)
+		<-ctx.Done()
+		return 0, ctx.Err()
+	})
+	fmt.Println("ended", err)
+	return 1
+}
+
+// startChild runs this program as a daemon on the database, and returns the
+// lines it says and a function that kills it as kill -9 does.
+func startChild(tb testing.TB, url string) (lines <-chan string, kill func()) {
+	tb.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childURL+"="+url)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	said := make(chan string, 100)
+	go func() {
+		defer close(said)
+		for sc := bufio.NewScanner(out); sc.Scan(); {
+			said <- strings.TrimSpace(sc.Text())
+		}
+	}()
+	killed := false
+	kill = func() {
+		if !killed {
+			killed = true
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	}
+	tb.Cleanup(kill)
+	return said, kill
+}
