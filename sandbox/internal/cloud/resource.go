@@ -83,6 +83,12 @@ func (w *World) Insert(r Resource) (Resource, error) {
 		if s.Resources[r.key()] != nil {
 			return Errorf(AlreadyExists, "The resource '%s' already exists", r.path())
 		}
+		if r.IP == "" && (r.Kind == KindAddress || r.Kind == KindForwardingRule) {
+			var err error
+			if r.IP, err = s.freeAddress(w.network, r.Ports); err != nil {
+				return err
+			}
+		}
 		return s.insert(&r)
 	})
 	return r, err

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/daskbot/daskbot/sandbox/internal/charts"
+	"github.com/daskbot/daskbot/sandbox/internal/cloud"
+	"github.com/daskbot/daskbot/sandbox/internal/compute"
+	"github.com/daskbot/daskbot/sandbox/internal/control"
+	"github.com/daskbot/daskbot/sandbox/internal/gke"
+	"github.com/daskbot/daskbot/sandbox/internal/kubernetes"
+	"github.com/daskbot/daskbot/sandbox/internal/serviceusage"
+	"github.com/daskbot/daskbot/sandbox/internal/standin"
+)
+
+const defaultProject = "sandbox-project"
+
+// assemble makes the parts of the sandbox and connects them.
+func assemble(o options, state string, kept settings, l listeners, log *slog.Logger) (*sandbox, error) {
+	programs, err := binaries(o.controlplane)
+	if err != nil {
+		return nil, err
+	}
+	world, err := openWorld(o, state, kept, log)
+	if err != nil {
+		return nil, err
+	}
+	backends := standin.New(standin.Config{Log: log})
+	planes, err := kubernetes.New(kubernetes.Config{
+		StateDir: filepath.Join(state, "kubernetes"), Binaries: programs, Network: kept.Network, Token: kept.Token,
+		Nodes: o.nodes, Compute: world, Backends: backends, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	server := gke.New(gke.Config{World: world, Planes: planes, Token: kept.Token, Log: log})
+	handler, err := routes(world, server, backends, endpoints(state, kept, l), log)
+	if err != nil {
+		return nil, err
+	}
+	return &sandbox{listeners: l, planes: planes, gke: server, handler: handler, log: log}, nil
+}
+
+// routes puts everything that speaks HTTP on one address.
+func routes(world *cloud.World, server *gke.Server, backends *standin.Backends, e control.Endpoints, log *slog.Logger) (http.Handler, error) {
+	containers, err := server.REST()
+	if err != nil {
+		return nil, err
+	}
+	repository, err := charts.New()
+	if err != nil {
+		return nil, fmt.Errorf("package the charts: %w", err)
+	}
+	usage := serviceusage.New(world)
+	machines := compute.New(world, e.Token)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		// Kubernetes Engine and Service Usage share a host here, and the
+		// shape of their paths.
+		if isServiceUsage(r.URL.Path) {
+			usage.ServeHTTP(w, r)
+			return
+		}
+		containers.ServeHTTP(w, r)
+	})
+	mux.Handle("/compute/v1/", machines)
+	mux.Handle("/batch/compute/v1", machines)
+	mux.Handle("/charts/", http.StripPrefix("/charts", repository))
+	mux.Handle("/", control.New(control.Config{World: world, Activity: scripted{backends}, Endpoints: e, Log: log}))
+	return mux, nil
+}
+
+// isServiceUsage tells /v1/projects/P/services… and
+// /v1/projects/P:testIamPermissions from the paths of Kubernetes Engine.
+func isServiceUsage(path string) bool {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	return len(parts) >= 4 && parts[3] == "services" || strings.HasSuffix(path, ":testIamPermissions")
+}
+
+// endpoints says where everything is.
+func endpoints(state string, kept settings, l listeners) control.Endpoints {
+	base := "http://" + l.http.Addr().String()
+	return control.Endpoints{
+		GKE: l.grpc.Addr().String(), GKERest: base, Compute: base + "/compute/v1/", ServiceUsage: base, Charts: base + "/charts",
+		Slack: control.Slack{URL: base + "/slack", SigningSecret: kept.SlackSigningSecret},
+		LMS:   control.LMS{URL: base + "/lms", Secret: kept.LMSSecret},
+		Token: kept.Token, Project: defaultProject, Control: base,
+		Files: control.Files{
+			Token: filepath.Join(state, "token"), GcloudConfig: filepath.Join(state, "gcloud"), Kubeconfig: filepath.Join(state, "kubeconfig"),
+		},
+	}
+}

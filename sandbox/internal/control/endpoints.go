@@ -1,0 +1,36 @@
+package control
+
+// Endpoints is the answer of GET /endpoints: where each emulated service is
+// and the secrets with which a test plays the other side.
+type Endpoints struct {
+	GKE          string `json:"gke"`          // host:port, gRPC without TLS
+	GKERest      string `json:"gkeRest"`      // base URL
+	Compute      string `json:"compute"`      // base URL, ends in /compute/v1/
+	ServiceUsage string `json:"serviceusage"` // base URL
+	Charts       string `json:"charts"`       // Helm repository
+	Slack        Slack  `json:"slack"`
+	LMS          LMS    `json:"lms"`
+	Token        string `json:"token"`   // access token that the clouds and clusters accept
+	Project      string `json:"project"` // the default project
+	Control      string `json:"control"` // base URL of this API
+	Files        Files  `json:"files"`
+}
+
+// Slack is how to reach and how to sign as the emulated Slack.
+type Slack struct {
+	URL           string `json:"url"`
+	SigningSecret string `json:"signingSecret"`
+}
+
+// LMS is how to reach and how to sign as the emulated LMS.
+type LMS struct {
+	URL    string `json:"url"`
+	Secret string `json:"secret"`
+}
+
+// Files are what the command-line tools of this machine need.
+type Files struct {
+	Token        string `json:"token"`        // holds Endpoints.Token
+	GcloudConfig string `json:"gcloudConfig"` // a gcloud configuration of the sandbox's own
+	Kubeconfig   string `json:"kubeconfig"`   // written by gcloud container clusters get-credentials
+}
