@@ -237,9 +237,9 @@ func (c *cluster) serve(ctx context.Context, parts *parts) error {
 // weather is what the faults scripted for this cluster do to its clients. A
 // slow API without a delay of its own is slow by two seconds.
 func (c *cluster) weather() (w proxy.Weather) {
-	compute, name := c.planes.cfg.Compute, c.record.Spec.Name
-	w.Down = compute.Fault("api-down", name) != nil
-	if fault := compute.Fault("slow-api", name); fault != nil {
+	compute, id := c.planes.cfg.Compute, c.record.Spec.ID
+	w.Down = compute.Fault("api-down", id) != nil
+	if fault := compute.Fault("slow-api", id); fault != nil {
 		w.Delay = 2 * time.Second
 		if d, err := time.ParseDuration(fault.Delay); err == nil {
 			w.Delay = d

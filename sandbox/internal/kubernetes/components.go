@@ -115,6 +115,7 @@ func (c *cluster) controllerManager() *process.Process {
 	f := c.files
 	return c.planes.process(controllerManagerName, f.dir, 0,
 		"--kubeconfig="+f.kubeconfig, "--authentication-kubeconfig="+f.kubeconfig, "--authorization-kubeconfig="+f.kubeconfig,
+		"--authentication-skip-lookup=true",
 		"--bind-address="+c.ip(), fmt.Sprintf("--secure-port=%d", controllerManagerPort), "--leader-elect=false",
 		"--service-account-private-key-file="+f.pki.ServiceAccountKey, "--root-ca-file="+f.pki.CACert,
 		"--controllers="+strings.Join(controllers, ","), "--cluster-name="+c.record.Spec.Name,
@@ -126,6 +127,7 @@ func (c *cluster) scheduler() *process.Process {
 	f := c.files
 	return c.planes.process(schedulerName, f.dir, 0,
 		"--kubeconfig="+f.kubeconfig, "--authentication-kubeconfig="+f.kubeconfig, "--authorization-kubeconfig="+f.kubeconfig,
+		"--authentication-skip-lookup=true",
 		"--bind-address="+c.ip(), fmt.Sprintf("--secure-port=%d", schedulerPort), "--leader-elect=false",
 		"--kube-api-qps=200", "--kube-api-burst=400", "--profiling=false", "--v=0",
 	)

@@ -139,5 +139,18 @@ func (c *cluster) populate(ctx context.Context) error {
 		}
 		c.log.Warn("restored control plane lacks nodes", "error", err)
 	}
+	return awaitServiceAccount(ctx, client)
+}
+
+// awaitServiceAccount returns when pods can be created in the default
+// namespace: a cluster that GKE calls running is past that point.
+func awaitServiceAccount(ctx context.Context, client kubernetes.Interface) error {
+	err := wait.ExponentialBackoffWithContext(ctx, patience(), func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
+		return err == nil, nil
+	})
+	if err != nil {
+		return context.Cause(ctx)
+	}
 	return nil
 }

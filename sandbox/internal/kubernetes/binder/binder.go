@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -39,6 +40,10 @@ type Binder struct {
 	claims   corelisters.PersistentVolumeClaimLister
 	recorder record.EventRecorder
 	loop     *reconcile.Loop
+
+	// What was bound and may not be in the caches yet. Used by the single
+	// worker only.
+	assumed map[types.UID]*corev1.Pod
 }
 
 // New prepares to watch pods; nothing happens until Run.
@@ -46,7 +51,7 @@ func New(client kubernetes.Interface, shared informers.SharedInformerFactory, re
 	core := shared.Core().V1()
 	b := &Binder{
 		client: client, pods: core.Pods().Lister(), nodes: core.Nodes().Lister(),
-		claims: core.PersistentVolumeClaims().Lister(), recorder: recorder,
+		claims: core.PersistentVolumeClaims().Lister(), recorder: recorder, assumed: map[types.UID]*corev1.Pod{},
 	}
 	b.loop = reconcile.New("binder", log, b.reconcile)
 	b.loop.WatchBy(core.Pods().Informer(), func(object any) []string {
@@ -80,7 +85,7 @@ func (b *Binder) reconcile(ctx context.Context, key string) (time.Duration, erro
 	if err != nil {
 		return 0, err
 	}
-	pods, err := b.pods.List(labels.Everything())
+	pods, err := b.placed()
 	if err != nil {
 		return 0, err
 	}
@@ -92,6 +97,30 @@ func (b *Binder) reconcile(ctx context.Context, key string) (time.Duration, erro
 		return volumeAgain, err
 	}
 	return 0, b.bind(ctx, pod, node)
+}
+
+// placed are the pods that are on a node, those just bound included.
+func (b *Binder) placed() ([]*corev1.Pod, error) {
+	all, err := b.pods.List(labels.Everything())
+	if err != nil {
+		return nil, err
+	}
+	pods := slices.Clone(all)
+	for i, pod := range pods {
+		assumed, ok := b.assumed[pod.UID]
+		switch {
+		case ok && pod.Spec.NodeName == "":
+			pods[i] = assumed
+		case ok:
+			delete(b.assumed, pod.UID)
+		}
+	}
+	for uid := range b.assumed {
+		if !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return pod.UID == uid }) {
+			delete(b.assumed, uid)
+		}
+	}
+	return pods, nil
 }
 
 // Choose picks the fullest node that has room for the pod, or says why there
@@ -160,6 +189,9 @@ func (b *Binder) bind(ctx context.Context, pod *corev1.Pod, node string) error {
 	if err != nil {
 		return fmt.Errorf("bind pod to %s: %w", node, err)
 	}
+	assumed := pod.DeepCopy()
+	assumed.Spec.NodeName = node
+	b.assumed[pod.UID] = assumed
 	b.recorder.Eventf(pod, corev1.EventTypeNormal, "Scheduled", "Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, node)
 	return nil
 }

@@ -94,7 +94,7 @@ func (p *Pods) reconcile(ctx context.Context, key string) (time.Duration, error)
 	if left := time.Until(begins.due); left > 0 {
 		return left, nil
 	}
-	if fault := p.compute.Fault("never-ready", p.cluster.Name); fault != nil && Concerns(fault.Value, pod) {
+	if fault := p.compute.Fault("never-ready", p.cluster.ID); fault != nil && Concerns(fault.Value, pod) {
 		return heldAgain, nil
 	}
 	patch := fmt.Sprintf(`{"metadata":{"uid":%q,"annotations":{%q:%q}}}`, pod.UID, StartedAnnotation, time.Now().UTC().Format(time.RFC3339Nano))

@@ -135,7 +135,7 @@ func (c *Controller) ensure(ctx context.Context, key string, service *corev1.Ser
 
 // create asks the cloud for the load balancer and its address.
 func (c *Controller) create(ctx context.Context, service *corev1.Service) (string, error) {
-	if fault := c.Compute.Fault("no-address", c.Cluster.Name); fault != nil {
+	if fault := c.Compute.Fault("no-address", c.Cluster.ID); fault != nil {
 		return "", fmt.Errorf("failed to create forwarding rule for load balancer (%s(%s/%s)): no address is available in region %s",
 			Name(service), service.Namespace, service.Name, c.Cluster.Region)
 	}
