@@ -1,0 +1,209 @@
+package config
+
+import (
+	"encoding/hex"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+var (
+	// A Kubernetes name that is also safe in a cloud label.
+	labelPattern = regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	// A zone (europe-west1-b) or region (europe-west1).
+	locationPattern = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]+(?:-[a-z])?$`)
+	// Five fields, or one of cron's short forms. What the fields hold is
+	// checked by whoever runs the schedule.
+	cronPattern = regexp.MustCompile(`^(?:@(?:hourly|daily|weekly|monthly|every [0-9hms]+)|\S+(?: +\S+){4})$`)
+	datePattern = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+)
+
+// checker names the checks that many fields share. Each takes the path first
+// and says what would be valid.
+type checker struct{ r *report }
+
+func (k *checker) oneOf(path, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		k.r.add(path, "%q is none of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+func (k *checker) label(path, value, example string) {
+	if !labelPattern.MatchString(value) {
+		k.r.add(path, "%q must be at most 63 lower-case letters, digits and -, starting with a letter, such as %s", value, example)
+	}
+}
+
+func (k *checker) url(path, value string, schemes ...string) {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
+		k.r.add(path, "%q is not a URL, such as %s://host.example", value, schemes[0])
+	}
+}
+
+func (k *checker) hostPort(path, value string) {
+	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
+		k.r.add(path, "%q is not host:port, such as 127.0.0.1:8080", value)
+	}
+}
+
+func (k *checker) atLeast(path string, value, least int64) {
+	if value < least {
+		k.r.add(path, "%d is too small; the least is %d", value, least)
+	}
+}
+
+// domain applies one of the domain's own checks.
+func (k *checker) domain(path string, err error) {
+	if err != nil {
+		k.r.add(path, "%s", environment.MessageOf(err))
+	}
+}
+
+// check reports everything that decoding could not see.
+func (c *Config) check(r *report) {
+	k := &checker{r}
+	k.hostPort("server.addr", c.Server.Addr)
+	k.url("server.externalUrl", c.Server.ExternalURL, "http", "https")
+	c.Store.check(k)
+	if c.Auth.AdminTokenFile == "" {
+		r.add("auth.adminTokenFile", "names no file; write a path such as .daskbot/admin.token")
+	}
+	c.GKE.check(k, c.needsCloud())
+	c.checkClusters(k)
+	c.checkRecipes(k)
+	c.checkCourses(k)
+	checkPolicy(k, "policy", c.Defaults, environment.Policy{})
+	c.checkLater(k)
+	c.Limits.check(k)
+	checkPrices(k, c.Prices)
+	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	k.oneOf("log.format", c.Log.Format, "auto", "json", "text")
+}
+
+func (s Store) check(k *checker) {
+	scheme, rest, _ := strings.Cut(s.URL, ":")
+	if !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) || rest == "" {
+		k.r.add("store.url", "is neither sqlite:PATH, such as sqlite:/var/lib/daskbot/daskbot.db, nor postgres://user@host/database")
+	}
+	if s.Key.IsZero() {
+		return
+	}
+	// The value is a secret: it is not repeated.
+	if b, err := hex.DecodeString(s.Key.Reveal()); err != nil || (len(b) != 16 && len(b) != 32) {
+		k.r.add("store.key", "is not 16 or 32 bytes in hexadecimal; make one with: openssl rand -hex 32")
+	}
+}
+
+// needsCloud reports whether some profile makes clusters, so that an
+// installation with given clusters only needs no project.
+func (c *Config) needsCloud() bool {
+	p, ok := c.profiles[c.Recipes.Default]
+	return !ok || p.Given == "" || c.GKE.Project != ""
+}
+
+func (g GKE) check(k *checker, needed bool) {
+	if needed {
+		k.domain("gke.project", environment.ValidProject(g.Project))
+		if g.Installation == "" {
+			k.r.add("gke.installation", "is missing; give this installation a name of its own, such as physics-dask")
+		}
+	}
+	if g.Installation != "" {
+		k.label("gke.installation", g.Installation, "physics-dask")
+	}
+	for _, p := range g.Projects {
+		k.domain("gke.projects", environment.ValidProject(p))
+	}
+	for _, l := range g.Locations {
+		checkLocation(k, "gke.locations", l)
+	}
+	k.oneOf("gke.tokenFrom", g.TokenFrom, TokenFromADC, TokenFromStatic)
+	if g.TokenFrom == TokenFromStatic && g.StaticToken.IsZero() {
+		k.r.add("gke.staticToken", "is missing although tokenFrom is static; write {fromEnv: NAME}")
+	}
+	if g.Endpoint != "" {
+		k.hostPort("gke.endpoint", g.Endpoint)
+	}
+	if g.Insecure && !loopback(g.Endpoint) {
+		k.r.add("gke.insecure", "is only for an emulator on this machine; set gke.endpoint to a loopback address such as 127.0.0.1:8090, or remove it")
+	}
+	if g.ComputeEndpoint != "" {
+		k.url("gke.computeEndpoint", g.ComputeEndpoint, "https", "http")
+	}
+	k.domain("gke.serviceAccount", environment.ValidEmail(g.ServiceAccount))
+	k.domain("gke.nodeServiceAccount", environment.ValidEmail(g.NodeServiceAccount))
+}
+
+func loopback(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
+}
+
+func checkLocation(k *checker, path, value string) {
+	if !locationPattern.MatchString(value) {
+		k.r.add(path, "%q is neither a zone, such as europe-west1-b, nor a region, such as europe-west1", value)
+	}
+}
+
+func (c *Config) checkClusters(k *checker) {
+	for name, given := range c.Clusters {
+		at := "clusters." + name
+		k.label(at, name, "lab")
+		if (given.Kubeconfig == "") == !given.InCluster {
+			k.r.add(at, "give either kubeconfig: PATH or inCluster: true")
+		}
+	}
+}
+
+func (c *Config) checkRecipes(k *checker) {
+	if _, ok := c.profiles[c.Recipes.Default]; !ok {
+		k.r.add("profiles.default", "there is no profile %q%s", c.Recipes.Default, suggestion(c.Recipes.Default, c.profileNames()))
+	}
+	for from, to := range c.Recipes.Repositories {
+		k.url("profiles.repositories."+from, to, "https", "http")
+	}
+}
+
+func (c *Config) profileNames() []string {
+	var names []string
+	for _, p := range c.Profiles() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func checkPolicy(k *checker, path string, p, wider environment.Policy) {
+	p = p.Over(wider)
+	if p.TTL > p.MaxTTL && p.MaxTTL > 0 {
+		k.r.add(path+".ttl", "%s is longer than maxTtl, %s", environment.FormatDuration(p.TTL), environment.FormatDuration(p.MaxTTL))
+	}
+	if p.Idle > 0 && p.Idle < 15*time.Minute {
+		k.r.add(path+".idle", "%s is too short: a hub's last activity is up to 6 minutes old; the least is 15m", environment.FormatDuration(p.Idle))
+	}
+	k.atLeast(path+".maxPerOwner", int64(p.MaxPerOwner), 0)
+	k.atLeast(path+".maxPerCourse", int64(p.MaxPerCourse), 0)
+	k.atLeast(path+".maxTotal", int64(p.MaxTotal), 0)
+}
+
+func (l Limits) check(k *checker) {
+	k.atLeast("limits.concurrentCreates", int64(l.ConcurrentCreates), 1)
+	k.atLeast("limits.concurrentDeletes", int64(l.ConcurrentDeletes), 1)
+	k.atLeast("limits.concurrentHelm", int64(l.ConcurrentHelm), 1)
+	k.atLeast("limits.workers", int64(l.Workers), 1)
+	k.atLeast("limits.bodyBytes", l.BodyBytes, 1024)
+}
+
+func checkPrices(k *checker, p environment.Prices) {
+	if !datePattern.MatchString(p.AsOf) {
+		k.r.add("pricing.asOf", "%q is not a date, such as 2026-07-30", p.AsOf)
+	}
+	if p.Management < 0 || p.ForwardingRule < 0 || p.Address < 0 || p.DiskGBMonth < 0 {
+		k.r.add("pricing", "prices cannot be negative")
+	}
+}

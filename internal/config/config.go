@@ -1,0 +1,225 @@
+package config
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// Config is the whole configuration, with defaults filled in and checked. The
+// json tags are the keys of the file. It is not changed after loading and safe
+// for concurrent reading.
+type Config struct {
+	Server    Server             `json:"server"`
+	Store     Store              `json:"store"`
+	Auth      Auth               `json:"auth"`
+	GKE       GKE                `json:"gke"`
+	Clusters  map[string]Cluster `json:"clusters"`
+	Recipes   Recipes            `json:"profiles"`
+	Courses   []Course           `json:"courses"`
+	Defaults  environment.Policy `json:"policy"`
+	Reaper    Reaper             `json:"reaper"`
+	Schedules []Schedule         `json:"schedules"`
+	Slack     Slack              `json:"slack"`
+	LMS       LMS                `json:"lms"`
+	Prices    environment.Prices `json:"pricing"`
+	Limits    Limits             `json:"limits"`
+	Log       Log                `json:"log"`
+
+	profiles map[string]environment.Profile // built-in, from files and defined here, inherited and checked
+}
+
+// Server is where daskbot listens.
+type Server struct {
+	Addr string `json:"addr"` // host:port
+	// ExternalURL is what people and hooks reach it by; "http://<addr>" when empty.
+	ExternalURL string `json:"externalUrl"`
+	// ShutdownGrace is how long requests and passes may finish after a signal.
+	ShutdownGrace time.Duration `json:"shutdownGrace"`
+}
+
+// Store is where rows, events and the queue are kept.
+type Store struct {
+	URL string `json:"url"` // sqlite:PATH or postgres://…
+	// Key encrypts stored secrets: 16 or 32 bytes in hexadecimal. Without it
+	// they are protected by the database's access control alone.
+	Key environment.Secret `json:"key"`
+}
+
+// KeyBytes returns the key as bytes, nil when there is none.
+func (s Store) KeyBytes() []byte {
+	key, _ := hex.DecodeString(s.Key.Reveal()) // checked when loading
+	return key
+}
+
+// Auth is how callers prove who they are.
+type Auth struct {
+	// AdminTokenFile is where the first admin token is written (mode 0600) if
+	// the file does not exist yet, and read from otherwise.
+	AdminTokenFile string `json:"adminTokenFile"`
+}
+
+// The ways to get a token for Google's APIs and the clusters.
+const (
+	TokenFromADC    = "adc"    // Application Default Credentials: workload identity, or a person's own
+	TokenFromStatic = "static" // gke.staticToken, for the sandbox
+)
+
+// GKE is how clusters are made.
+type GKE struct {
+	// Endpoint and ComputeEndpoint replace Google's, for the sandbox.
+	Endpoint        string `json:"endpoint"`        // host:port of the gRPC API
+	Insecure        bool   `json:"insecure"`        // plaintext; on loopback only
+	ComputeEndpoint string `json:"computeEndpoint"` // URL of the REST API
+	// Project pays when neither the person nor the course has a project.
+	Project string `json:"project"`
+	// Projects are further ones this installation may use and must sweep.
+	Projects []string `json:"projects"`
+	// Installation marks everything this daskbot makes; two installations in
+	// one project never touch each other's.
+	Installation string             `json:"installation"`
+	TokenFrom    string             `json:"tokenFrom"`
+	StaticToken  environment.Secret `json:"staticToken"`
+	// ServiceAccount is the e-mail daskbot acts as; the commands that grant it
+	// access to a linked project name it.
+	ServiceAccount string `json:"serviceAccount"`
+	// NodeServiceAccount is what nodes act as; the project's default when empty.
+	NodeServiceAccount string `json:"nodeServiceAccount"`
+	// Locations are for profiles that name none.
+	Locations []string `json:"locations"`
+	// Fallback says whether a profile's further locations are tried when the
+	// first has no machines left.
+	Fallback bool `json:"fallback"`
+}
+
+// Cluster is a cluster that daskbot was given rather than makes.
+type Cluster struct {
+	Kubeconfig string `json:"kubeconfig"` // path; read at every use, so that it may be rotated
+	InCluster  bool   `json:"inCluster"`  // the cluster that daskbot itself runs in
+}
+
+// Course is a class.
+type Course struct {
+	ID       string             `json:"id"`
+	Title    string             `json:"title"`
+	Timezone string             `json:"timezone"` // IANA name
+	Staff    []string           `json:"staff"`    // subjects
+	Profile  string             `json:"profile"`  // default for its students
+	Project  string             `json:"project"`  // who pays
+	Policy   environment.Policy `json:"policy"`
+}
+
+// Reaper is how idle and forgotten environments are found.
+type Reaper struct {
+	Schedule string `json:"schedule"` // cron, five fields, UTC
+}
+
+// Schedule makes or takes away a course's environments at set times.
+type Schedule struct {
+	Name   string `json:"name"`
+	Course string `json:"course"`
+	Cron   string `json:"cron"`   // five fields, in the course's time zone
+	Action string `json:"action"` // up or down
+}
+
+// Slack is the Slack application.
+type Slack struct {
+	SigningSecret environment.Secret `json:"signingSecret"`
+	BotToken      environment.Secret `json:"botToken"`
+	APIURL        string             `json:"apiUrl"` // replaces Slack's, for the sandbox
+}
+
+// LMS holds the learning platforms that may send hooks.
+type LMS struct {
+	Sources map[string]Source `json:"sources"` // by the name in /hooks/lms/{source}
+}
+
+// Source is one learning platform.
+type Source struct {
+	Secret environment.Secret `json:"secret"` // Standard Webhooks signing secret
+	Course string             `json:"course"`
+}
+
+// Limits bound what daskbot does at once.
+type Limits struct {
+	ConcurrentCreates int   `json:"concurrentCreates"`
+	ConcurrentDeletes int   `json:"concurrentDeletes"`
+	ConcurrentHelm    int   `json:"concurrentHelm"`
+	Workers           int   `json:"workers"`   // passes of the runner at once
+	BodyBytes         int64 `json:"bodyBytes"` // largest request body
+}
+
+// Log is how daskbot logs.
+type Log struct {
+	Level  string `json:"level"`  // debug, info, warn or error
+	Format string `json:"format"` // json, text, or auto: text on a terminal
+}
+
+// Load reads and checks a configuration file. Its error is Problems, or says
+// that the file cannot be read.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return parse(data, path, processSources(filepath.Dir(path)))
+}
+
+// Parse is Load for a configuration that is already in memory; name stands
+// for it in problems, and relative paths count from the working directory.
+func Parse(data []byte, name string) (*Config, error) {
+	return parse(data, name, processSources("."))
+}
+
+func parse(data []byte, name string, from sources) (*Config, error) {
+	r := newReport(name)
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return nil, Problems{{File: name, Text: "is not YAML: " + yamlMessage(err)}}
+	}
+	c := defaults()
+	d := &decoder{report: r, file: name, sources: from}
+	if len(doc.Content) > 0 {
+		d.decode(doc.Content[0], reflect.ValueOf(c).Elem(), "")
+	}
+	c.resolvePaths(from)
+	c.deriveDefaults()
+	c.profiles = loadProfiles(c, r, from)
+	c.check(r)
+	if err := r.problems.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// resolvePaths makes relative paths count from the configuration file.
+func (c *Config) resolvePaths(from sources) {
+	c.Auth.AdminTokenFile = from.path(c.Auth.AdminTokenFile)
+	for name, given := range c.Clusters {
+		given.Kubeconfig = from.path(given.Kubeconfig)
+		c.Clusters[name] = given
+	}
+}
+
+// Idle lists what the file configures and this version does not carry out, in
+// sentences for the log: a key that silently does nothing is worse than one
+// that is refused.
+func (c *Config) Idle() []string {
+	var idle []string
+	note := func(set bool, key string) {
+		if set {
+			idle = append(idle, fmt.Sprintf("%s is configured, but this version of daskbot does not act on it yet", key))
+		}
+	}
+	note(len(c.Schedules) > 0, "schedules")
+	note(!c.Slack.SigningSecret.IsZero() || !c.Slack.BotToken.IsZero(), "slack")
+	note(len(c.LMS.Sources) > 0, "lms")
+	return idle
+}

@@ -1,0 +1,242 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// minimal is the least a working configuration says.
+const minimal = `
+gke: {project: my-class-2026, installation: physics-dask}
+`
+
+func TestMinimalConfigurationGetsDefaults(t *testing.T) {
+	c, err := Parse([]byte(minimal), "test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.Server.ExternalURL, "http://127.0.0.1:8080"; got != want {
+		t.Errorf("external URL: got %q; want %q", got, want)
+	}
+	if got, want := c.Policy().TTL, 4*time.Hour; got != want {
+		t.Errorf("lifetime: got %v; want %v", got, want)
+	}
+	if _, ok := c.Profile(c.DefaultProfile()); !ok {
+		t.Errorf("the default profile %q does not exist", c.DefaultProfile())
+	}
+	if got := c.Project("none"); got != "my-class-2026" {
+		t.Errorf("project: got %q; want my-class-2026", got)
+	}
+}
+
+func TestProblemsNamePlaceAndRemedy(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string // one substring a problem, in order
+	}{
+		{"unknown key", "gke:\n  projetc: my-class-2026\n  project: my-class-2026\n  installation: a", []string{"t.yaml:2: gke.projetc: unknown key; did you mean project"}},
+		{"unknown top-level key", "gkee: {}" + minimal, []string{"t.yaml:1: gkee: unknown key; did you mean gke?"}},
+		{"repeated key", minimal + "log: {level: info}\nlog: {level: debug}", []string{"t.yaml:4: log: was already given on line 3"}},
+		{"several at once", minimal + "policy: {ttl: soon, idle: 1m}\nserver: {addr: here}\nlog: {level: loud}", []string{
+			"t.yaml:3: policy.ttl: \"soon\": A duration is", "policy.idle: 1m is too short",
+			"t.yaml:4: server.addr: \"here\" is not host:port", "t.yaml:5: log.level: \"loud\" is none of"}},
+		{"literal secret", minimal + "slack: {signingSecret: abc}", []string{"slack.signingSecret: a secret is not written into this file"}},
+		{"unset variable", minimal + "store: {key: {fromEnv: DASKBOT_TEST_UNSET}}", []string{"store.key: the environment variable DASKBOT_TEST_UNSET is not set"}},
+		{"missing file", minimal + "store: {key: {fromFile: /nowhere/key}}", []string{"store.key: the file cannot be read"}},
+		{"no project", "{}", []string{"gke.project", "gke.installation: is missing"}},
+		{"installation", "gke: {project: my-class-2026, installation: Not_A_Label}", []string{"gke.installation: \"Not_A_Label\" must be"}},
+		{"plaintext abroad", "gke: {project: my-class-2026, installation: a, endpoint: \"gke.example:443\", insecure: true}", []string{"gke.insecure: is only for an emulator"}},
+		{"time zone", minimal + "courses: [{id: a, timezone: Mars/Base}]", []string{"courses[0].timezone: \"Mars/Base\" is not a time zone"}},
+		{"lifetime", minimal + "policy: {ttl: 2d, maxTtl: 4h}", []string{"policy.ttl: 2d is longer than maxTtl, 4h"}},
+		{"a list for a map", minimal + "store: [a]", []string{"store: a list stands where keys are expected; known keys are url, key"}},
+		{"a word for a number", minimal + "limits: {workers: many}", []string{"limits.workers: \"many\" is not a whole number"}},
+		{"not YAML", "a: [", []string{"is not YAML"}},
+		{"unknown default profile", minimal + "profiles: {default: daskhb}", []string{"profiles.default: there is no profile \"daskhb\"; did you mean daskhub?"}},
+		{"profile key", minimal + "profiles:\n  define:\n    x:\n      extends: dask\n      cluster: {maxNode: 3}", []string{"t.yaml:7: profiles.define.x.cluster.maxNode: unknown key; did you mean"}},
+		{"profile value", minimal + "profiles:\n  define:\n    x:\n      extends: dask\n      cluster: {maxNodes: 3}", []string{"t.yaml:7: profiles.define.x.cluster.nodes: 5 nodes do not lie between"}},
+		{"profile parent", minimal + "profiles: {define: {x: {extends: dsk}}}", []string{"profiles.define.x.extends: there is no profile \"dsk\"; did you mean dask"}},
+		{"profile circle", minimal + "profiles: {define: {x: {extends: y}, y: {extends: x}}}", []string{"extends itself", "extends itself"}},
+		{"misspelt value", minimal + "profiles: {define: {x: {extends: dask, releases: [{name: dask, values: {jupiter: {}}}]}}}",
+			[]string{"releases[0].values: the chart knows no value \"jupiter\"; did you mean jupyter?"}},
+		{"placeholder", minimal + "profiles: {define: {x: {extends: dask, releases: [{name: dask, values: {worker: {name: \"${user}\"}}}]}}}",
+			[]string{"there is no placeholder ${user}"}},
+		{"manifest", minimal + "profiles: {define: {x: {extends: dask, releases: [{name: dask, manifests: \"a: [\"}]}}}", []string{"manifests: is not YAML"}},
+		{"quantity", minimal + "profiles: {define: {x: {extends: dask-shared, tenancy: {cpu: lots}}}}", []string{"tenancy.cpu: \"lots\" is not a quantity"}},
+		{"given", minimal + "profiles: {define: {x: {extends: dask, given: lab}}}", []string{"given: there is no cluster \"lab\"", "placement: a given cluster"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse([]byte(tt.text), "t.yaml")
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("got error %v; want Problems", err)
+			}
+			if len(problems) != len(tt.want) {
+				t.Fatalf("got %d problems:\n%v\nwant %d", len(problems), err, len(tt.want))
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got\n%v\nwant a problem with %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestSecretsComeFromOutsideAndNeverPrint(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("from-a-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DASKBOT_TEST_BOT", "from-the-environment")
+	text := minimal + "slack: {signingSecret: {fromFile: " + file + "}, botToken: {fromEnv: DASKBOT_TEST_BOT}}\n" +
+		"store: {url: {fromEnv: DASKBOT_TEST_UNSET, default: \"sqlite:x.db\"}}"
+	c, err := Parse([]byte(text), "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.Slack.SigningSecret.Reveal(), c.Slack.BotToken.Reveal(), c.Store.URL}
+	if diff := cmp.Diff([]string{"from-a-file", "from-the-environment", "sqlite:x.db"}, got); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	if idle := c.Idle(); len(idle) != 1 || !strings.Contains(idle[0], "slack") {
+		t.Errorf("what is configured without effect: got %q; want slack", idle)
+	}
+}
+
+// setExampleSecrets gives the example's secrets values.
+func setExampleSecrets(t *testing.T) {
+	t.Helper()
+	t.Setenv("DASKBOT_STORE_KEY", strings.Repeat("ab", 32))
+	for _, name := range []string{"SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "CANVAS_HOOK_SECRET"} {
+		t.Setenv(name, "a-secret")
+	}
+}
+
+func TestShippedConfigurationsLoad(t *testing.T) {
+	setExampleSecrets(t)
+	for _, name := range []string{"example.yaml", "sandbox.yaml"} {
+		t.Run(name, func(t *testing.T) {
+			c, err := Load(filepath.Join("../../configs", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range c.Profiles() {
+				for _, r := range p.Releases {
+					if r.Repository == "https://helm.dask.org" {
+						t.Errorf("profile %s: release %s ignores the mirror", p.Name, r.Name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestExampleNamesEveryKey keeps configs/example.yaml the reference it says it
+// is. A key that is only shown commented out counts.
+func TestExampleNamesEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../../configs/example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range missingKeys(doc.Content[0], reflect.TypeFor[Config](), "") {
+		key := path[strings.LastIndex(path, ".")+1:]
+		if !strings.Contains(string(text), "# "+key+":") {
+			t.Errorf("configs/example.yaml does not show %s", path)
+		}
+	}
+}
+
+// missingKeys lists the keys of t that no node shows. In a map or list it is
+// enough that one item shows a key.
+func missingKeys(n *yaml.Node, t reflect.Type, path string) []string {
+	switch {
+	case t == durationType || t == secretType:
+		return nil
+	case t.Kind() == reflect.Struct:
+		var missing []string
+		for _, f := range reflect.VisibleFields(t) {
+			key := keyOf(f)
+			if key == "" {
+				continue
+			}
+			item := valueOf(n, key)
+			if item == nil {
+				missing = append(missing, join(path, key))
+				continue
+			}
+			missing = append(missing, missingKeys(item, f.Type, join(path, key))...)
+		}
+		return missing
+	case (t.Kind() == reflect.Map || t.Kind() == reflect.Slice) && t.Elem().Kind() == reflect.Struct:
+		return missingInAll(n, t, path)
+	default:
+		return nil
+	}
+}
+
+func missingInAll(n *yaml.Node, t reflect.Type, path string) []string {
+	step, from := 1, 0
+	if t.Kind() == reflect.Map {
+		step, from = 2, 1
+	}
+	var missing []string
+	for i := from; i < len(n.Content); i += step {
+		here := missingKeys(n.Content[i], t.Elem(), path+"[]")
+		if i == from {
+			missing = here
+			continue
+		}
+		missing = intersect(missing, here)
+	}
+	return missing
+}
+
+func intersect(a, b []string) []string {
+	var both []string
+	for _, x := range a {
+		for _, y := range b {
+			if x == y {
+				both = append(both, x)
+			}
+		}
+	}
+	return both
+}
+
+func TestGivenClusters(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	c, err := Parse([]byte(minimal+"clusters: {lab: {kubeconfig: "+file+"}, home: {inCluster: true}}"), "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Target("lab"); environment.CodeOf(err) != environment.CodeUnavailable {
+		t.Errorf("unreadable kubeconfig: got %v; want unavailable", err)
+	}
+	if err := os.WriteFile(file, []byte("apiVersion: v1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if target, err := c.Target("lab"); err != nil || string(target.Kubeconfig) != "apiVersion: v1" || target.Key != "given/lab" {
+		t.Errorf("got %+v, %v; want the kubeconfig", target, err)
+	}
+	if target, err := c.Target("home"); err != nil || !target.InCluster {
+		t.Errorf("got %+v, %v; want in-cluster", target, err)
+	}
+	if _, err := c.Target("nowhere"); environment.CodeOf(err) != environment.CodeNotFound {
+		t.Errorf("unknown cluster: got %v; want not_found", err)
+	}
+}

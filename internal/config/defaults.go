@@ -1,0 +1,43 @@
+package config
+
+import (
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// defaults is what holds when the file says nothing.
+func defaults() *Config {
+	return &Config{
+		Server: Server{Addr: "127.0.0.1:8080", ShutdownGrace: 30 * time.Second},
+		Store:  Store{URL: "sqlite:daskbot.db"},
+		Auth:   Auth{AdminTokenFile: "admin.token"},
+		GKE:    GKE{TokenFrom: TokenFromADC, Fallback: true},
+		Recipes: Recipes{
+			Default: "daskhub",
+		},
+		Defaults: environment.Policy{
+			TTL: 4 * time.Hour, MaxTTL: 12 * time.Hour, Idle: 45 * time.Minute,
+			MaxPerOwner: 3, MaxPerCourse: 100, MaxTotal: 200, Extension: 4 * time.Hour,
+		},
+		Reaper: Reaper{Schedule: "*/5 * * * *"},
+		Prices: environment.ListPrices(),
+		Limits: Limits{ConcurrentCreates: 4, ConcurrentDeletes: 8, ConcurrentHelm: 4, Workers: 100, BodyBytes: 64 << 10},
+		Log:    Log{Level: "info", Format: "auto"},
+	}
+}
+
+// deriveDefaults fills in what depends on other values.
+func (c *Config) deriveDefaults() {
+	if c.Server.ExternalURL == "" {
+		c.Server.ExternalURL = "http://" + c.Server.Addr
+	}
+	for i := range c.Courses {
+		if c.Courses[i].Timezone == "" {
+			c.Courses[i].Timezone = "UTC"
+		}
+		if c.Courses[i].Title == "" {
+			c.Courses[i].Title = c.Courses[i].ID
+		}
+	}
+}
