@@ -1,12 +1,14 @@
 package environment
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"regexp"
 	"strconv"
 	"strings"
 )
 
-// placeholder is ${name} or ${secret.name}.
+// placeholder is ${name}, ${secret.name} or ${hash.name}.
 var placeholder = regexp.MustCompile(`\$\{([a-z]+(?:\.[a-z0-9-]+)?)\}`)
 
 // Values maps placeholder names to what stands for them. A string that is
@@ -17,7 +19,7 @@ type Values map[string]any
 // PlaceholderNames lists what a profile may refer to.
 func PlaceholderNames() []string {
 	return []string{"id", "owner", "course", "namespace", "workers", "packages",
-		"secret." + SecretPassword, "secret." + SecretToken, "secret." + SecretProxy}
+		"secret." + SecretPassword, "secret." + SecretToken, "secret." + SecretProxy, "hash." + SecretPassword}
 }
 
 // Placeholders returns every placeholder in a profile's values and manifests,
@@ -47,8 +49,18 @@ func (e Environment) values() Values {
 	}
 	for name, s := range e.Secrets {
 		v["secret."+name] = s.Reveal()
+		v["hash."+name] = jupyterHash(e.ID, s)
 	}
 	return v
+}
+
+// jupyterHash is a password as Jupyter's configuration wants it:
+// algorithm:salt:digest. The salt comes from the environment's id, so that the
+// same password always renders the same and no release looks changed.
+func jupyterHash(id string, password Secret) string {
+	salt := Fingerprint(id)
+	sum := sha256.Sum256([]byte(password.Reveal() + salt))
+	return "sha256:" + salt + ":" + hex.EncodeToString(sum[:])
 }
 
 // Text replaces the placeholders in a text; unknown ones stay as they are.
