@@ -253,6 +253,10 @@ type Catalogue interface {
 	Project(course string) string
 	// Policy is the default policy; a profile's own goes over it.
 	Policy() Policy
+	// CoursePolicy and CourseProfile are what a course sets for its students;
+	// zero for "", and for what it leaves to others.
+	CoursePolicy(course string) Policy
+	CourseProfile(course string) string
 	// Course says whether a course is known ("" always is).
 	Course(id string) bool
 	// Staff are the subjects who teach a course.

@@ -93,7 +93,7 @@ func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, b
 // complete fills in defaults and refuses what cannot be.
 func (s *Service) complete(ctx context.Context, who Caller, r Request) (Request, Profile, error) {
 	r.Owner = first(strings.TrimSpace(r.Owner), who.Subject)
-	r.Profile = first(strings.TrimSpace(r.Profile), s.catalogue.DefaultProfile())
+	r.Profile = first(strings.TrimSpace(r.Profile), first(s.catalogue.CourseProfile(r.Course), s.catalogue.DefaultProfile()))
 	if err := ValidSubject("owner", r.Owner); err != nil {
 		return r, Profile{}, err
 	}
@@ -160,8 +160,14 @@ func checkWorkers(p Profile, n int) error {
 	return nil
 }
 
+// policy is what holds for a profile in a course: the profile's own limits,
+// then the course's, then the default ones.
+func (s *Service) policy(p Profile, course string) Policy {
+	return p.Policy.Over(s.catalogue.CoursePolicy(course)).Over(s.catalogue.Policy())
+}
+
 func (s *Service) checkLifetime(r Request, p Profile) error {
-	policy := p.Policy.Over(s.catalogue.Policy())
+	policy := s.policy(p, r.Course)
 	now := s.clock()
 	switch {
 	case r.TTL != 0 && !r.Until.IsZero():
@@ -278,7 +284,7 @@ func urgency(who Caller) Urgency {
 // admit refuses what the limits on environments do not allow. Money and the
 // cloud's quota are checked later, by whoever asks the cloud.
 func (s *Service) admit(ctx context.Context, r Request, p Profile) error {
-	policy := p.Policy.Over(s.catalogue.Policy())
+	policy := s.policy(p, r.Course)
 	checks := []struct {
 		max           int
 		owner, course string
@@ -305,7 +311,7 @@ func (s *Service) admit(ctx context.Context, r Request, p Profile) error {
 
 func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
 	now := s.clock()
-	policy := p.Policy.Over(s.catalogue.Policy())
+	policy := s.policy(p, r.Course)
 	id := NewID()
 	workers := p.Workers.Default
 	if r.Workers != nil {

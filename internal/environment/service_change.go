@@ -106,7 +106,7 @@ func (s *Service) Extend(ctx context.Context, who Caller, id string, d time.Dura
 		if err := running(e); err != nil {
 			return Event{}, err
 		}
-		policy := e.Recipe.Policy.Over(s.catalogue.Policy())
+		policy := s.policy(e.Recipe, e.Course)
 		if policy.Extension > 0 && d > policy.Extension && who.Role == RoleStudent {
 			return Event{}, Invalid("duration", "%s is more than the %s that one extension may add, for example \"%s\".", short(d), short(policy.Extension), short(policy.Extension))
 		}

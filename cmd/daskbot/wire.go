@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/daskbot/daskbot/internal/activity"
+	"github.com/daskbot/daskbot/internal/api"
+	"github.com/daskbot/daskbot/internal/config"
+	"github.com/daskbot/daskbot/internal/environment"
+	"github.com/daskbot/daskbot/internal/provision"
+	"github.com/daskbot/daskbot/internal/provision/compute"
+	"github.com/daskbot/daskbot/internal/provision/gke"
+	"github.com/daskbot/daskbot/internal/provision/helm"
+	"github.com/daskbot/daskbot/internal/provision/kube"
+	"github.com/daskbot/daskbot/internal/reaper"
+	"github.com/daskbot/daskbot/internal/store"
+)
+
+// daemon is every part, wired. This file is the only place that knows them
+// all.
+type daemon struct {
+	store   *store.Store
+	service *environment.Service
+	runner  *provision.Runner
+	reaper  *reaper.Reaper
+	handler http.Handler
+	cloud   *gke.Client
+	log     *slog.Logger
+}
+
+func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon, err error) {
+	d := &daemon{log: log}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	if d.store, err = store.Open(ctx, store.Config{URL: cfg.Store.URL, Log: log, Workers: cfg.Limits.Workers, Key: cfg.Store.KeyBytes()}); err != nil {
+		return nil, err
+	}
+	ports, err := d.ports(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	feed := &environment.Feed{}
+	ports.Store = environment.Announce(d.store, feed)
+	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: feed, Catalogue: cfg,
+		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads, Installation: cfg.GKE.Installation, Prices: cfg.Prices})
+	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Limits: provision.Limits{
+		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
+	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule, Log: log}); err != nil {
+		return nil, err
+	}
+	server, err := api.New(api.Config{Service: d.service, Ready: d.ready(cfg), Metrics: promhttp.Handler(), Log: log,
+		BodyLimit: cfg.Limits.BodyBytes, Version: version()})
+	if err != nil {
+		return nil, err
+	}
+	d.handler = server.Handler()
+	return d, nil
+}
+
+// ports makes the clients of everything outside.
+func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports, error) {
+	var err error
+	d.cloud, err = gke.New(ctx, gke.Config{Endpoint: cfg.GKE.Endpoint, Insecure: cfg.GKE.Insecure, StaticToken: cfg.GKE.StaticToken,
+		Installation: cfg.GKE.Installation, ServiceAccount: cfg.GKE.ServiceAccount, Log: d.log})
+	if err != nil {
+		return provision.Ports{}, err
+	}
+	machines, err := compute.New(ctx, compute.Config{Endpoint: cfg.GKE.ComputeEndpoint, StaticToken: cfg.GKE.StaticToken, Installation: cfg.GKE.Installation})
+	if err != nil {
+		return provision.Ports{}, err
+	}
+	workloads, err := kube.New(kube.Config{Log: d.log})
+	if err != nil {
+		return provision.Ports{}, err
+	}
+	charts, err := helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log})
+	if err != nil {
+		return provision.Ports{}, err
+	}
+	return provision.Ports{Clusters: d.cloud, Given: cfg, Workloads: workloads, Charts: charts, Compute: machines, Door: activity.NewDoor()}, nil
+}
+
+// cacheDir is where charts are kept between runs; losing it costs a download.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "daskbot", "charts")
+}
+
+// ready says whether the store and the cloud answer.
+func (d *daemon) ready(cfg *config.Config) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if _, err := d.store.CountLive(ctx, "", ""); err != nil {
+			return err
+		}
+		if cfg.GKE.Project == "" {
+			return nil // only given clusters: there is no cloud to reach
+		}
+		return d.cloud.Allowed(ctx, cfg.GKE.Project)
+	}
+}
+
+func (d *daemon) close() {
+	if d.cloud != nil {
+		_ = d.cloud.Close()
+	}
+	if d.store != nil {
+		if err := d.store.Close(); err != nil {
+			d.log.Error("close the store", "reason", err.Error())
+		}
+	}
+}
