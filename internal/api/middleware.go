@@ -1,0 +1,227 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// trace follows one request: what the log line at its end says.
+type trace struct {
+	id     string
+	caller environment.Caller
+	code   string
+	err    error // the cause of a 5xx; for the log only
+}
+
+type traceKey struct{}
+
+func traceOf(ctx context.Context) *trace {
+	t, _ := ctx.Value(traceKey{}).(*trace)
+	return t
+}
+
+// requestIDPattern is what is taken over from a proxy; anything else is
+// replaced, so that a client cannot write into the log.
+var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// observe gives the request an id and logs it once, when it is over. It logs
+// the path without the query, and no header.
+func (s *Server) observe(c *gin.Context) {
+	begun := time.Now()
+	t := &trace{id: c.GetHeader("X-Request-Id")}
+	if !requestIDPattern.MatchString(t.id) {
+		t.id = newRequestID()
+	}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), traceKey{}, t))
+	c.Header("X-Request-Id", t.id)
+	c.Next()
+
+	level := slog.LevelInfo
+	route := c.FullPath()
+	switch {
+	case c.Writer.Status() >= http.StatusInternalServerError:
+		level = slog.LevelError
+	case route == "/healthz" || route == "/readyz" || route == "/metrics":
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{slog.String("request_id", t.id), slog.String("method", c.Request.Method),
+		slog.String("path", printable(c.Request.URL.Path)), slog.String("route", route),
+		slog.Int("status", c.Writer.Status()), slog.Int("bytes", max(c.Writer.Size(), 0)), slog.Duration("dur", time.Since(begun))}
+	if t.caller.Subject != "" {
+		attrs = append(attrs, slog.String("subject", t.caller.Subject))
+	}
+	if t.code != "" {
+		attrs = append(attrs, slog.String("code", t.code))
+	}
+	if t.err != nil {
+		attrs = append(attrs, slog.Any("err", t.err))
+	}
+	s.log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+}
+
+func newRequestID() string {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // never fails: crypto/rand crashes the program instead
+	return hex.EncodeToString(b)
+}
+
+// recovered turns a panic into a problem, or into a cut connection when the
+// answer has already begun: half an answer must not look like a whole one.
+func (s *Server) recovered(c *gin.Context) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(v)
+		}
+		t := traceOf(c.Request.Context())
+		t.err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		if c.Writer.Written() {
+			panic(http.ErrAbortHandler)
+		}
+		s.refuse(c, newProblem(environment.CodeInternal, environment.MessageOf(nil)))
+	}()
+	c.Next()
+}
+
+// refuse ends a gin request with a problem.
+func (s *Server) refuse(c *gin.Context, p *Problem) {
+	if t := traceOf(c.Request.Context()); t != nil {
+		t.code = p.Code
+	}
+	p.write(c.Writer, c.Request)
+	c.Abort()
+}
+
+// headers are those every answer carries. What is below /api is for one
+// caller only, and is checked again before it is used again.
+func headers(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if strings.HasPrefix(c.Request.URL.Path, "/api/") {
+		h.Set("Cache-Control", "private, no-cache")
+		h.Set("Vary", "Accept, Authorization")
+	}
+	c.Next()
+}
+
+// body reads the whole body before anything else looks at it, so that too
+// large, too slow and broken off each get an answer of their own.
+func (s *Server) body(c *gin.Context) {
+	if c.Request.Body == nil || c.Request.Body == http.NoBody {
+		return
+	}
+	if err := http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		traceOf(c.Request.Context()).err = err
+	}
+	read, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, s.bodyLimit))
+	var tooLarge *http.MaxBytesError
+	var network net.Error
+	switch {
+	case err == nil:
+		c.Request.Body = io.NopCloser(bytes.NewReader(read))
+	case errors.As(err, &tooLarge):
+		s.refuse(c, newProblem(environment.CodeInvalid, fmt.Sprintf("The body is larger than the %d bytes that are accepted here.", s.bodyLimit)).
+			withStatus(http.StatusRequestEntityTooLarge))
+	case errors.As(err, &network) && network.Timeout():
+		s.refuse(c, newProblem(environment.CodeInvalid, "The body took too long to arrive; send it again.").withStatus(http.StatusRequestTimeout))
+	default:
+		s.refuse(c, newProblem(environment.CodeInvalid, "The body broke off before its end; send it again.").withStatus(http.StatusBadRequest))
+	}
+}
+
+// plain refuses control characters and broken UTF-8 in paths and queries:
+// nothing that is named here has any, and databases choke on them.
+func (s *Server) plain(c *gin.Context) {
+	query, err := c.Request.URL.Query(), error(nil)
+	if _, err = urlQuery(c.Request); err != nil {
+		s.refuse(c, newProblem(environment.CodeInvalid, "The query string cannot be read; escape special characters, for example %25 for a percent sign.").withStatus(http.StatusBadRequest))
+		return
+	}
+	ok := clean(c.Request.URL.Path)
+	for name, values := range query {
+		ok = ok && clean(name) && clean(strings.Join(values, ""))
+	}
+	if !ok {
+		s.refuse(c, newProblem(environment.CodeInvalid, "The address holds characters that nothing here is named with.").withStatus(http.StatusBadRequest))
+	}
+}
+
+func clean(text string) bool {
+	return utf8.ValidString(text) && strings.IndexFunc(text, unicode.IsControl) < 0
+}
+
+// authenticate finds out who is asking, for operations that declare it.
+func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
+	c := humagin.Unwrap(ctx)
+	if len(ctx.Operation().Security) == 0 {
+		next(ctx)
+		return
+	}
+	scheme, secret, _ := strings.Cut(strings.TrimSpace(c.GetHeader("Authorization")), " ")
+	secret = strings.TrimSpace(secret)
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		s.refuse(c, newProblem(environment.CodeUnauthorized, "This needs a token: send it as the header Authorization: Bearer <token>. Whoever runs daskbot gives you one."))
+		return
+	}
+	who, err := s.service.Authenticate(ctx.Context(), secret)
+	if err != nil {
+		p := s.failed(ctx.Context(), err)
+		if p.Status == http.StatusUnauthorized {
+			p.headers.Set("WWW-Authenticate", `Bearer realm="daskbot", error="invalid_token"`)
+		}
+		s.refuse(c, p)
+		return
+	}
+	traceOf(ctx.Context()).caller = who
+	next(ctx)
+}
+
+// failed translates an error and keeps the cause for the log.
+func (s *Server) failed(ctx context.Context, err error) *Problem {
+	p := problemOf(err)
+	if t := traceOf(ctx); t != nil {
+		t.code = p.Code
+		if p.Status >= http.StatusInternalServerError {
+			t.err = err
+		}
+	}
+	return p
+}
+
+// idPattern is that of every id in a path; anything else names nothing.
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$`)
+
+// named refuses ids that cannot be one before the store is asked for them.
+func (s *Server) named(ctx huma.Context, next func(huma.Context)) {
+	if id := ctx.Param("id"); id != "" && !idPattern.MatchString(id) {
+		s.refuse(humagin.Unwrap(ctx), newProblem(environment.CodeNotFound, "There is nothing with this id, or it is not yours."))
+		return
+	}
+	next(ctx)
+}

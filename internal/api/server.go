@@ -1,0 +1,163 @@
+package api
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// Base is where the API begins.
+const Base = "/api/v1"
+
+const (
+	defaultBodyLimit = 1 << 20
+	bodyTimeout      = 10 * time.Second
+	// heartbeat keeps proxies from closing a quiet event stream.
+	heartbeat = 15 * time.Second
+	// writeTimeout bounds each write of a stream; the stream itself has no end.
+	writeTimeout = 30 * time.Second
+)
+
+//go:embed docs
+var docsFiles embed.FS
+
+// Config is what a Server needs. Service and Log are required.
+type Config struct {
+	Service Service
+	// Ready says whether the store, the queue and the cloud can be reached;
+	// nil means always. Its error is shown to whoever asks /readyz.
+	Ready func(ctx context.Context) error
+	// Metrics is served at /metrics; nil leaves the path out.
+	Metrics http.Handler
+	Log     *slog.Logger
+	// BodyLimit is the largest body in bytes; 0 means 1 MiB.
+	BodyLimit int64
+	// Version is that of the program, for /healthz.
+	Version string
+}
+
+// Server is the REST interface as one http.Handler. It listens on nothing by
+// itself. Event streams end when their request's context does: give the
+// http.Server a BaseContext that ends at shutdown, or they hold it up.
+type Server struct {
+	service   Service
+	ready     func(ctx context.Context) error
+	log       *slog.Logger
+	bodyLimit int64
+	version   string
+	engine    *gin.Engine
+	api       huma.API
+}
+
+// New builds a Server. It fails only when the configuration lacks a part.
+func New(c Config) (*Server, error) {
+	if c.Service == nil || c.Log == nil {
+		return nil, errors.New("api: Service and Log are required")
+	}
+	s := &Server{service: c.Service, ready: c.Ready, log: c.Log, bodyLimit: c.BodyLimit, version: c.Version}
+	if s.bodyLimit <= 0 {
+		s.bodyLimit = defaultBodyLimit
+	}
+	s.engine = s.newEngine()
+	s.api = humagin.New(s.engine, s.humaConfig())
+	s.api.UseMiddleware(s.authenticate, s.named)
+	s.environments()
+	s.changes()
+	s.uses()
+	s.events()
+	s.people()
+	s.tokens()
+	if err := s.pages(c.Metrics); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Handler serves everything this package knows.
+func (s *Server) Handler() http.Handler { return s.engine }
+
+// OpenAPI is the description of the API as JSON.
+func (s *Server) OpenAPI() ([]byte, error) { return s.api.OpenAPI().MarshalJSON() }
+
+func (s *Server) newEngine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode) // else gin prints every route
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.UseRawPath = true // a subject may hold an escaped slash or colon
+	_ = e.SetTrustedProxies(nil)
+	e.Use(s.observe, s.recovered, headers, s.plain, s.body)
+	e.NoRoute(func(c *gin.Context) {
+		s.refuse(c, newProblem(environment.CodeNotFound, "There is nothing at this address; /docs lists what there is."))
+	})
+	e.NoMethod(func(c *gin.Context) {
+		s.refuse(c, newProblem(environment.CodeInvalid, "This address does not take that method; the Allow header and /docs say which it takes.").
+			withStatus(http.StatusMethodNotAllowed))
+	})
+	return e
+}
+
+// pages adds what is not part of the API itself.
+func (s *Server) pages(metrics http.Handler) error {
+	s.engine.GET("/healthz", func(c *gin.Context) {
+		c.JSON(http.StatusOK, gin.H{"status": "ok", "version": s.version})
+	})
+	s.engine.GET("/readyz", s.readyz)
+	if metrics != nil {
+		s.engine.GET("/metrics", gin.WrapH(metrics))
+	}
+	files, err := fs.Sub(docsFiles, "docs")
+	if err != nil {
+		return fmt.Errorf("api: docs: %w", err)
+	}
+	serve := func(name, contentType string) gin.HandlerFunc {
+		return func(c *gin.Context) {
+			page, err := fs.ReadFile(files, name)
+			if err != nil {
+				s.refuse(c, s.failed(c.Request.Context(), err))
+				return
+			}
+			c.Header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; frame-ancestors 'none'")
+			c.Data(http.StatusOK, contentType, page)
+		}
+	}
+	s.engine.GET("/docs", serve("index.html", "text/html; charset=utf-8"))
+	s.engine.GET("/docs/docs.js", serve("docs.js", "text/javascript; charset=utf-8"))
+	s.engine.GET("/docs/docs.css", serve("docs.css", "text/css; charset=utf-8"))
+	return nil
+}
+
+func (s *Server) readyz(c *gin.Context) {
+	if s.ready == nil {
+		c.JSON(http.StatusOK, gin.H{"status": "ready"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.ready(ctx); err != nil {
+		traceOf(c.Request.Context()).err = err
+		detail := "Something daskbot needs does not answer."
+		var e *environment.Error
+		if errors.As(err, &e) {
+			detail = environment.MessageOf(e)
+		}
+		s.refuse(c, newProblem(environment.CodeUnavailable, detail))
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "ready"})
+}
+
+// urlQuery parses the query strictly; url.URL.Query drops what it cannot read.
+func urlQuery(r *http.Request) (url.Values, error) { return url.ParseQuery(r.URL.RawQuery) }
