@@ -133,7 +133,7 @@ func TestExplain(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			e := explain(test.code, test.text, "be made")
+			e := explain(test.code, test.text, "could not be made")
 			if e.Code != test.want || e.Stockout != test.stockout || !strings.Contains(e.Message, test.says) || e.Err == nil {
 				t.Errorf("got %+v; want %q, stockout %v, …%q…", e, test.want, test.stockout, test.says)
 			}

@@ -41,7 +41,7 @@ func clusterFailure(cluster *pb.Cluster) *environment.Error {
 	if text == "" {
 		text = cluster.GetStatusMessage() //nolint:staticcheck // deprecated, and all there is when there are no conditions
 	}
-	return explain(codes.Unknown, text, "be made")
+	return explain(codes.Unknown, text, "does not work")
 }
 
 func conditionText(conditions []*pb.StatusCondition) string {
@@ -53,21 +53,21 @@ func conditionText(conditions []*pb.StatusCondition) string {
 	return b.String()
 }
 
-// attempted completes "The cluster could not …".
+// attempted completes "The cluster …".
 func attempted(op *pb.Operation) string {
 	switch op.GetOperationType() {
 	case pb.Operation_CREATE_CLUSTER:
-		return "be made"
+		return "could not be made"
 	case pb.Operation_DELETE_CLUSTER:
-		return "be deleted"
+		return "could not be deleted"
 	default:
-		return "be changed"
+		return "could not be changed"
 	}
 }
 
 // explain sorts the reason why something that GKE had accepted failed later.
 // A stockout comes first: its code is the same as that of a quota.
-func explain(code codes.Code, text, verb string) *environment.Error {
+func explain(code codes.Code, text, what string) *environment.Error {
 	e := &environment.Error{Code: environment.CodeUnavailable, Err: reason(code, text)}
 	switch {
 	case stockoutPattern.MatchString(text):
@@ -79,12 +79,12 @@ func explain(code codes.Code, text, verb string) *environment.Error {
 		e.Message = "Google Cloud's network was busy with another change."
 	case code == codes.PermissionDenied, strings.Contains(text, "SERVICE_ACCOUNT"):
 		e.Code = environment.CodeForbidden
-		e.Message = fmt.Sprintf("The cluster could not %s because the nodes' service account lacks permissions in the project.", verb)
+		e.Message = fmt.Sprintf("The cluster %s because the nodes' service account lacks permissions in the project.", what)
 	case code == codes.InvalidArgument:
 		e.Code = environment.CodeInvalid
-		e.Message = fmt.Sprintf("The cluster could not %s as it is described; the people who run daskbot have to change the profile.", verb)
+		e.Message = fmt.Sprintf("The cluster %s as it is described; the people who run daskbot have to change the profile.", what)
 	default:
-		e.Message = fmt.Sprintf("The cluster could not %s: Google Cloud reports a fault.", verb)
+		e.Message = fmt.Sprintf("The cluster %s: Google Cloud reports a fault.", what)
 	}
 	return e
 }
