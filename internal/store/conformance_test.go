@@ -16,6 +16,8 @@ import (
 
 func TestSQLite(t *testing.T) { conformance(t, freshSQLite) }
 
+func TestPostgreSQL(t *testing.T) { conformance(t, freshPostgres) }
+
 // conformance is what every implementation of environment.Store and
 // environment.Queue has to do.
 func conformance(t *testing.T, url fresh) {

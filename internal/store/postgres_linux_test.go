@@ -20,12 +20,14 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
-func TestPostgreSQL(t *testing.T) {
+// freshPostgres skips the test where no server can be started.
+func freshPostgres(tb testing.TB) string {
+	tb.Helper()
 	server, err := postgres()
 	if err != nil {
-		t.Skipf("no PostgreSQL to test with: %v", err)
+		tb.Skipf("no PostgreSQL to test with: %v", err)
 	}
-	conformance(t, server.fresh)
+	return server.fresh(tb)
 }
 
 // postgresServer is a server of the tests' own, on a loopback port.
