@@ -50,12 +50,11 @@ func (c *Config) CoursePolicy(course string) environment.Policy {
 	return found.Policy
 }
 
-// CourseProfile is what a course's students get when they name no profile.
+// CourseProfile is what a course's students get when they name no profile, ""
+// when the course leaves that to the default.
 func (c *Config) CourseProfile(course string) string {
-	if found, ok := c.course(course); ok && found.Profile != "" {
-		return found.Profile
-	}
-	return c.Recipes.Default
+	found, _ := c.course(course)
+	return found.Profile
 }
 
 // Course reports whether a course is known. No course ("") always is.
