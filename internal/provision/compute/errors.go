@@ -77,6 +77,14 @@ func isGone(err error, name string) bool {
 	return errors.As(err, &answer) && answer.Code == http.StatusNotFound && strings.Contains(answer.Message+answer.Body, name)
 }
 
+// isUnknownPlace reports that there is no such region or zone, which Compute
+// says with 400 where the name is no place at all.
+func isUnknownPlace(err error, place string) bool {
+	var answer *googleapi.Error
+	return isGone(err, place) ||
+		errors.As(err, &answer) && answer.Code == http.StatusBadRequest && strings.Contains(answer.Message, place)
+}
+
 func reasonOf(answer *googleapi.Error) string {
 	for _, item := range answer.Errors {
 		if item.Reason != "" {

@@ -22,7 +22,7 @@ func (c *Client) Shortfall(ctx context.Context, project, location string, shape 
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	region, err := c.service.Regions.Get(project, regionOf(location)).Context(ctx).Do()
-	if isGone(err, regionOf(location)) {
+	if isUnknownPlace(err, regionOf(location)) {
 		return "", environment.Invalid("locations", "There is no location %q; use a zone such as %q.", location, "europe-west1-b")
 	}
 	if err != nil {

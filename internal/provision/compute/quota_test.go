@@ -93,6 +93,8 @@ func TestShortfallThatCannotBeKnown(t *testing.T) {
 	denied["GET "+base+"regions/europe-west1"] = failure{status: 403, reason: "forbidden"}
 	down := room()
 	down["GET "+strings.TrimSuffix(base, "/")] = failure{status: 503, reason: "backendError"}
+	noPlace := map[string]any{"GET " + base + "regions/mars-east1": failure{status: 400, reason: "invalid",
+		message: "Invalid value for field 'region': 'mars-east1'. Unknown region."}}
 	tests := map[string]struct {
 		answers  map[string]any
 		location string
@@ -100,6 +102,7 @@ func TestShortfallThatCannotBeKnown(t *testing.T) {
 		want     environment.Code
 	}{
 		"no such region":       {room(), "mars-east1-a", "n1-standard-4", environment.CodeInvalid},
+		"no such place":        {noPlace, "mars-east1-a", "n1-standard-4", environment.CodeInvalid},
 		"no such machine type": {room(), "europe-west1-b", "e2-gigantic", environment.CodeInvalid},
 		"no machine type":      {room(), "europe-west1-b", "", environment.CodeInvalid},
 		"denied":               {denied, "europe-west1-b", "n1-standard-4", environment.CodeForbidden},

@@ -371,3 +371,60 @@ func TestConformanceAllowedAndCheck(t *testing.T) {
 		t.Errorf("a location that is none: got %v; want invalid", err)
 	}
 }
+
+func TestConformanceRegion(t *testing.T) {
+	s := startedSandbox(t)
+	c := s.client(t)
+	cl := newCluster(t, c, s.Project)
+	cl.Location, cl.Shape.MinNodes, cl.Shape.MaxNodes, cl.Shape.Nodes, cl.MaxNodes = "europe-west1", 1, 5, 3, 5
+	op, err := c.Create(t.Context(), cl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen := poll(t.Context(), t, c, cl, op, ended); seen.Nodes != 3 || seen.MaxNodes != 5 {
+		t.Errorf("got %+v; want 3 nodes of at most 5 over all zones", seen)
+	}
+}
+
+func TestConformanceFaultsOfADelete(t *testing.T) {
+	s := startedSandbox(t)
+	c := s.client(t)
+	cl := newCluster(t, c, s.Project)
+	op, err := c.Create(t.Context(), cl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll(t.Context(), t, c, cl, op, ended)
+	t.Run("an upgrade came first", func(t *testing.T) {
+		s.fault(t, map[string]any{"kind": "spontaneous-upgrade", "cluster": cl.Name, "times": 1})
+		_, err := c.Delete(t.Context(), cl.Project, attempt(cl))
+		var e *environment.Error
+		if !errors.As(err, &e) || !strings.HasPrefix(e.Busy, "operation-") {
+			t.Fatalf("got %v; want busy with the upgrade", err)
+		}
+		if seen, err := c.Observe(t.Context(), cl.Project, attempt(cl), ""); err != nil || !seen.State.Usable() || (seen.State == environment.CloudReconciling && seen.Busy != e.Busy) {
+			t.Errorf("got %+v, %v; want it usable and busy with %s", seen, err, e.Busy)
+		}
+		poll(t.Context(), t, c, cl, e.Busy, ended)
+	})
+	t.Run("it fails", func(t *testing.T) {
+		s.fault(t, map[string]any{"kind": "delete-fails", "cluster": cl.Name, "times": 1})
+		op, err := c.Delete(t.Context(), cl.Project, attempt(cl))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := poll(t.Context(), t, c, cl, op, ended)
+		if seen.State == environment.CloudAbsent || seen.Operation != environment.OperationFailed || !strings.Contains(seen.Failure.Message, "could not be deleted") {
+			t.Errorf("got %+v, %+v; want it still there, and why", seen, seen.Failure)
+		}
+	})
+	t.Run("the reply is lost", func(t *testing.T) {
+		s.fault(t, map[string]any{"kind": "lost-reply", "method": "DeleteCluster", "cluster": cl.Name, "times": 1})
+		_, err := c.Delete(t.Context(), cl.Project, attempt(cl))
+		var e *environment.Error
+		if !errors.As(err, &e) || !e.Ambiguous {
+			t.Fatalf("got %v; want ambiguous", err)
+		}
+		poll(t.Context(), t, c, cl, "", func(s environment.SeenCluster) bool { return s.State == environment.CloudAbsent })
+	})
+}
