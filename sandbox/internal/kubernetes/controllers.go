@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -42,15 +41,9 @@ func (c *cluster) awaitAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = wait.ExponentialBackoffWithContext(ctx, patience(), func(ctx context.Context) (bool, error) {
-		ctx, cancel := context.WithTimeout(ctx, etcdCall)
-		defer cancel()
-		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil, nil
+	return await(ctx, func(ctx context.Context) bool {
+		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil
 	})
-	if err != nil {
-		return context.Cause(ctx)
-	}
-	return nil
 }
 
 // playCloud starts what a cloud adds to a cluster.
@@ -145,12 +138,8 @@ func (c *cluster) populate(ctx context.Context) error {
 // awaitServiceAccount returns when pods can be created in the default
 // namespace: a cluster that GKE calls running is past that point.
 func awaitServiceAccount(ctx context.Context, client kubernetes.Interface) error {
-	err := wait.ExponentialBackoffWithContext(ctx, patience(), func(ctx context.Context) (bool, error) {
+	return await(ctx, func(ctx context.Context) bool {
 		_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
-		return err == nil, nil
+		return err == nil
 	})
-	if err != nil {
-		return context.Cause(ctx)
-	}
-	return nil
 }
