@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -21,6 +22,7 @@ import (
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/kubelet"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/loadbalancer"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/nodepool"
+	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/operator"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/volume"
 )
 
@@ -33,6 +35,13 @@ func (c *cluster) client() *rest.Config {
 		ContentConfig:   rest.ContentConfig{ContentType: runtime.ContentTypeProtobuf, AcceptContentTypes: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON},
 		QPS:             -1, UserAgent: "daskbot-sandbox",
 	}
+}
+
+// dynamicClient reads custom resources, which speak JSON only.
+func (c *cluster) dynamicClient() (dynamic.Interface, error) {
+	config := c.client()
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	return dynamic.NewForConfig(config)
 }
 
 // awaitAPI returns when the API server says it is ready, or with ctx's error.
@@ -79,13 +88,18 @@ func (c *cluster) playCloud(ctx context.Context, parts *parts) error {
 	})
 	pods := kubelet.NewPods(spec, cfg.Compute, client, core.Pods(), c.log)
 	binding := binder.New(client, shared, as("binder"), c.log)
+	custom, err := c.dynamicClient()
+	if err != nil {
+		return err
+	}
+	dask := operator.New(client, custom, shared, c.log)
 
 	shared.StartWithContext(ctx)
 	parts.run(func() error { <-ctx.Done(); events.Shutdown(); shared.Shutdown(); return nil })
 	if err := synced(ctx, shared); err != nil {
 		return err
 	}
-	for _, run := range []func(context.Context){c.pools.Run, c.volumes.Run, balancers.Run, scaler.Run, pods.Run, binding.Run} {
+	for _, run := range []func(context.Context){c.pools.Run, c.volumes.Run, balancers.Run, scaler.Run, pods.Run, binding.Run, dask.Run} {
 		parts.run(func() error { run(ctx); return nil })
 	}
 	return nil
