@@ -46,22 +46,35 @@ func (j *jupyter) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var server Server
-	now, started := j.now().UTC(), readySince(&podsOf(r)[0])
-	tracked := r.FormValue("no_track_activity") == "" && strings.Trim(rest, "/") != "api/status"
+	started := readySince(&podsOf(r)[0])
 	j.edit(func(rec *record) bool {
 		if rec.Jupyter == nil {
 			rec.Jupyter = &Server{Ready: true, Started: &started, LastActivity: &started}
 		}
 		server = copyServer(rec.Jupyter)
-		if tracked {
-			rec.Jupyter.LastActivity = &now
-		}
-		return tracked
+		return false
 	})
-	serveNotebook(w, rest, server, func() {
+	status := serveNotebook(w, rest, server, func() {
 		j.page(w, http.StatusOK, page{Title: "JupyterLab", StandsFor: standsForJupyter,
 			Links: []link{{URL: "/sandbox/packages", Text: "Packages each side was given"}, {URL: "/logout", Text: "Log out"}}})
 	})
+	if status < 300 && tracked(r) {
+		now := j.now().UTC()
+		j.edit(func(rec *record) bool {
+			if rec.Jupyter == nil {
+				return false // forgotten meanwhile
+			}
+			rec.Jupyter.LastActivity = &now
+			return true
+		})
+	}
+}
+
+// tracked reports whether a Jupyter server itself takes a request for
+// activity. There is no proxy in front of this one that would.
+func tracked(r *http.Request) bool {
+	path := strings.Trim(r.URL.Path, "/")
+	return path != "api" && path != "api/status" && r.FormValue("no_track_activity") == ""
 }
 
 // authorized takes the pod's token in a header or the query, or the cookie
