@@ -32,25 +32,37 @@ func translate(err error, project string) error {
 		return e
 	}
 	reason := reasonOf(answer)
-	switch {
-	case limited(answer, reason):
+	if limited(answer, reason) {
 		e.Message, e.RetryAfter = "Google Cloud asks daskbot to slow down; it tries again by itself.", retryAfter(answer)
-	case reason == "quotaExceeded":
-		e.Code, e.Message = environment.CodeQuota, fmt.Sprintf("The quota of the project %s does not allow this.", project)
-	case reason == "accessNotConfigured" || reason == "SERVICE_DISABLED":
-		e.Code, e.Message = environment.CodeForbidden, fmt.Sprintf("The Compute Engine API is not enabled in the project %s; its owner has to enable it.", project)
-	case answer.Code == http.StatusUnauthorized:
-		e.Code, e.Message = environment.CodeForbidden, "Google Cloud does not accept daskbot's credentials; the people who run it have to renew them."
-	case answer.Code == http.StatusForbidden:
-		e.Code, e.Message = environment.CodeForbidden, fmt.Sprintf("daskbot may not do this in the project %s; its owner has to grant it access.", project)
-	case answer.Code == http.StatusNotFound:
-		e.Code, e.Message = environment.CodeNotFound, fmt.Sprintf("Google Cloud does not know what daskbot asked about in the project %s.", project)
-	case answer.Code == http.StatusConflict:
-		e.Code, e.Message = environment.CodeConflict, "Somebody else is changing the same thing in Google Cloud."
-	case answer.Code == http.StatusBadRequest:
-		e.Code, e.Message = environment.CodeInternal, "Google Cloud does not understand what daskbot asked for."
+		return e
+	}
+	if code, message := refusal(answer.Code, reason, project); code != "" {
+		e.Code, e.Message = code, message
 	}
 	return e
+}
+
+// refusal sorts answers that trying again will not change; "" for others.
+func refusal(status int, reason, project string) (environment.Code, string) {
+	switch reason {
+	case "quotaExceeded":
+		return environment.CodeQuota, fmt.Sprintf("The quota of the project %s does not allow this.", project)
+	case "accessNotConfigured", "SERVICE_DISABLED":
+		return environment.CodeForbidden, fmt.Sprintf("The Compute Engine API is not enabled in the project %s; its owner has to enable it.", project)
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		return environment.CodeForbidden, "Google Cloud does not accept daskbot's credentials; the people who run it have to renew them."
+	case http.StatusForbidden:
+		return environment.CodeForbidden, fmt.Sprintf("daskbot may not do this in the project %s; its owner has to grant it access.", project)
+	case http.StatusNotFound:
+		return environment.CodeNotFound, fmt.Sprintf("Google Cloud does not know what daskbot asked about in the project %s.", project)
+	case http.StatusConflict:
+		return environment.CodeConflict, "Somebody else is changing the same thing in Google Cloud."
+	case http.StatusBadRequest:
+		return environment.CodeInternal, "Google Cloud does not understand what daskbot asked for."
+	}
+	return "", ""
 }
 
 // inUse is translate for a deletion: what something else uses, or what is

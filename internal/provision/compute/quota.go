@@ -37,12 +37,22 @@ func (c *Client) Shortfall(ctx context.Context, project, location string, shape 
 		return "", err
 	}
 	needs := needsOf(location, shape, cpus, region.Quotas)
-	short := append(missing(region.Name, region.Quotas, needs), missing("the project", whole.Quotas, needs)...)
+	short := append(missing(region.Name, region.Quotas, needs), missing(wholeProject, whole.Quotas, needs)...)
 	if len(short) == 0 {
 		return "", nil
 	}
-	return strings.Join(short, ", and ") + "; end another environment, ask for a smaller one, or ask the project's owner for more quota.", nil
+	return sentence(short), nil
 }
+
+func sentence(short []string) string {
+	s := strings.Join(short, ", and ") + "; end another environment, ask for a smaller one, or ask the project's owner for more quota."
+	if rest, ok := strings.CutPrefix(s, wholeProject); ok { // a region's name stays as it is
+		return "The project" + rest
+	}
+	return s
+}
+
+const wholeProject = "the project"
 
 // need is an amount of one quota.
 type need struct {

@@ -58,7 +58,7 @@ func TestShortfall(t *testing.T) {
 		"SSD counts balanced disks": {[]object{quota("SSD_TOTAL_GB", 100, 99.5)}, "europe-west1-b",
 			func(s *environment.ClusterShape) { s.DiskType = "pd-balanced" }, "0.5 of 100 GB of SSD left and this needs 100"},
 		"whole project": {[]object{quota("CPUS_ALL_REGIONS", 12, 8)}, "europe-west1-b", nil,
-			"the project has 4 of 12 CPUs over all regions left and this needs 8"},
+			"The project has 4 of 12 CPUs over all regions left and this needs 8"},
 		"two at once": {[]object{quota("CPUS", 8, 8), quota("IN_USE_ADDRESSES", 4, 4)}, "europe-west1-b", nil,
 			"europe-west1 has 0 of 8 CPUs left and this needs 8, and europe-west1 has 0 of 4 IP addresses left and this needs 3;"},
 		"another family, another quota": {[]object{quota("CPUS", 8, 8)}, "europe-west1-b",

@@ -79,8 +79,9 @@ var _ environment.Clusters = (*Client)(nil)
 // first call. It fails when no credentials can be found at all, or when the
 // configuration cannot be used. The caller closes the Client.
 func New(ctx context.Context, cfg Config) (*Client, error) {
-	if cfg.Installation == "" {
-		return nil, environment.Invalid("installation", "An installation id is needed to mark the clusters that daskbot makes, such as %q.", "cs101")
+	if cfg.Installation == "" || cfg.Installation != labelValue(cfg.Installation) {
+		return nil, environment.Invalid("installation",
+			"The installation id %q cannot mark what daskbot makes; use lower-case letters, digits, '-' and '_', such as %q.", cfg.Installation, "cs101")
 	}
 	tokens, err := tokenSource(ctx, cfg)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // deletable by a sweep when everything else is lost.
 func (c *Client) labels(cl environment.Cluster) map[string]string {
 	labels := map[string]string{
-		environment.LabelInstallation: labelValue(c.installation),
+		environment.LabelInstallation: c.installation,
 		environment.LabelClusterID:    labelValue(cl.ID),
 	}
 	if cl.Environment != "" {
@@ -28,7 +28,7 @@ func (c *Client) labels(cl environment.Cluster) map[string]string {
 }
 
 func (c *Client) ours(labels map[string]string) bool {
-	return labels[environment.LabelInstallation] == labelValue(c.installation)
+	return labels[environment.LabelInstallation] == c.installation
 }
 
 // deleteAfter is the zero time when the label is missing or not a number.

@@ -1,7 +1,6 @@
 package gke
 
 import (
-	"context"
 	"encoding/base64"
 	"strings"
 	"testing"
@@ -206,10 +205,22 @@ func TestTargetKeyChangesWithTheCluster(t *testing.T) {
 	}
 }
 
-func TestNewNeedsAnInstallation(t *testing.T) {
-	_, err := New(context.WithoutCancel(t.Context()), Config{StaticToken: environment.NewSecret("x")})
-	if environment.CodeOf(err) != environment.CodeInvalid {
-		t.Errorf("got %v; want invalid", err)
+func TestNewNeedsAnInstallationThatFitsALabel(t *testing.T) {
+	for _, installation := range []string{"", "CS 101", strings.Repeat("x", 64)} {
+		_, err := New(t.Context(), Config{StaticToken: environment.NewSecret("x"), Installation: installation})
+		if environment.CodeOf(err) != environment.CodeInvalid {
+			t.Errorf("%q: got %v; want invalid", installation, err)
+		}
+	}
+}
+
+func TestNewForGoogleItselfConnectsLazily(t *testing.T) {
+	c, err := New(t.Context(), Config{StaticToken: environment.NewSecret("x"), Installation: "cs101"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("close: got %v; want nil", err)
 	}
 }
 
