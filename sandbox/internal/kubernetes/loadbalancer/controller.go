@@ -99,38 +99,55 @@ func (c *Controller) reconcile(ctx context.Context, key string) (time.Duration, 
 	return 0, c.ensure(ctx, key, service)
 }
 
-// ensure gives a Service its load balancer and listens.
+// ensure gives a Service its load balancer, listens, and says so in the
+// Service. Each step looks at what is there, so that any of them may fail and
+// be done again.
 func (c *Controller) ensure(ctx context.Context, key string, service *corev1.Service) error {
-	if b := c.get(key); b != nil && b.upToDate(service) {
-		return nil
+	service, err := c.finalize(ctx, service)
+	if err != nil {
+		return err
 	}
+	b := c.get(key)
+	if b == nil || !b.serves(service) {
+		if b, err = c.balance(ctx, key, service); err != nil {
+			return err
+		}
+	}
+	return c.publish(ctx, service, b)
+}
+
+// balance asks for the load balancer, lets it take its time and listens.
+func (c *Controller) balance(ctx context.Context, key string, service *corev1.Service) (*balancer, error) {
+	c.forget(key)
 	began := time.Now()
 	fresh := len(service.Status.LoadBalancer.Ingress) == 0
 	if fresh {
 		c.Recorder.Event(service, corev1.EventTypeNormal, "EnsuringLoadBalancer", "Ensuring load balancer")
 	}
-	service, err := c.finalize(ctx, service)
-	if err != nil {
-		return err
-	}
 	address, err := c.create(ctx, service)
 	if err != nil {
 		c.Recorder.Eventf(service, corev1.EventTypeWarning, "SyncLoadBalancerFailed", "Error syncing load balancer: failed to ensure load balancer: %v", err)
-		return err
+		return nil, err
 	}
 	if fresh {
 		if err := latency.Sleep(ctx, c.latency.Draw(cloud.LoadBalancerUp)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := c.publish(ctx, key, service, address); err != nil {
-		return err
+	b, err := listen(ctx, address, service, func(port int32) handler {
+		return c.Backends.Handler(c.Cluster.ID, c.Client, service, port)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", key, err)
 	}
+	c.mu.Lock()
+	c.balanced[key] = b
+	c.mu.Unlock()
 	if fresh {
 		c.latency.Record(cloud.LoadBalancerUp, key, began)
 		c.Recorder.Event(service, corev1.EventTypeNormal, "EnsuredLoadBalancer", "Ensured load balancer")
 	}
-	return nil
+	return b, nil
 }
 
 // create asks the cloud for the load balancer and its address.
@@ -145,27 +162,18 @@ func (c *Controller) create(ctx context.Context, service *corev1.Service) (strin
 	})
 }
 
-// publish listens on the address and writes it into the Service.
-func (c *Controller) publish(ctx context.Context, key string, service *corev1.Service, address string) error {
-	c.forget(key)
-	b, err := listen(ctx, address, service, func(port int32) handler {
-		return c.Backends.Handler(c.Cluster.ID, c.Client, service, port)
-	})
+// publish writes into the Service where it answers.
+func (c *Controller) publish(ctx context.Context, service *corev1.Service, b *balancer) error {
+	service, err := c.annotate(ctx, service, b.external)
 	if err != nil {
-		return fmt.Errorf("listen for %s: %w", key, err)
+		return fmt.Errorf("write external URL: %w", err)
 	}
-	c.mu.Lock()
-	c.balanced[key] = b
-	c.mu.Unlock()
-	if service, err = c.annotate(ctx, service, b.external); err != nil {
-		return err
-	}
-	if in := service.Status.LoadBalancer.Ingress; len(in) == 1 && in[0].IP == address {
+	if in := service.Status.LoadBalancer.Ingress; len(in) == 1 && in[0].IP == b.address {
 		return nil
 	}
 	mode := corev1.LoadBalancerIPModeVIP
 	service = service.DeepCopy()
-	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: address, IPMode: &mode}}
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: b.address, IPMode: &mode}}
 	if _, err := c.Client.CoreV1().Services(service.Namespace).UpdateStatus(ctx, service, metav1.UpdateOptions{}); err != nil {
 		return fmt.Errorf("write address: %w", err)
 	}

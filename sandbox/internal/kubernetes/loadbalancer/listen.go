@@ -17,23 +17,23 @@ type handler = http.Handler
 
 // balancer answers on the address of one Service.
 type balancer struct {
+	address  string
 	uid      string
 	spec     corev1.ServiceSpec
 	servers  []*http.Server
 	external map[int32]string // where a port answers, when not on the address itself
 }
 
-// upToDate reports whether the balancer still answers for the Service as it
-// is, and the Service shows the address.
-func (b *balancer) upToDate(service *corev1.Service) bool {
-	return b.uid == string(service.UID) && reflect.DeepEqual(b.spec, service.Spec) && len(service.Status.LoadBalancer.Ingress) > 0
+// serves reports whether the balancer answers for the Service as it is now.
+func (b *balancer) serves(service *corev1.Service) bool {
+	return b.uid == string(service.UID) && reflect.DeepEqual(b.spec, service.Spec)
 }
 
 // listen answers on every TCP port of the Service. Where the process may not
 // use the port, a free one is taken and noted in external. It keeps nothing
 // open when it fails.
 func listen(ctx context.Context, address string, service *corev1.Service, backend func(port int32) handler) (*balancer, error) {
-	b := &balancer{uid: string(service.UID), spec: *service.Spec.DeepCopy(), external: map[int32]string{}}
+	b := &balancer{address: address, uid: string(service.UID), spec: *service.Spec.DeepCopy(), external: map[int32]string{}}
 	for _, port := range service.Spec.Ports {
 		if port.Protocol != "" && port.Protocol != corev1.ProtocolTCP {
 			continue
