@@ -1,0 +1,109 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/daskbot/daskbot/internal/api"
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// The groups under which help lists the commands.
+const (
+	groupEnvironments = "environments"
+	groupUse          = "use"
+	groupAccess       = "access"
+)
+
+// Add adds the client commands, and the groups they are listed under, to root.
+func Add(root *cobra.Command, w World) {
+	root.AddGroup(&cobra.Group{ID: groupEnvironments, Title: "Environments:"},
+		&cobra.Group{ID: groupUse, Title: "Using one:"},
+		&cobra.Group{ID: groupAccess, Title: "Money and access:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupEnvironments, w.up(), w.status(), w.list(), w.events(), w.down(), w.extend(), w.scale(), w.packages(), w.upgrade(), w.profiles())
+	add(groupUse, w.credentials(), w.kubeconfig(), w.logs(), w.open())
+	add(groupAccess, w.project(), w.tokens())
+}
+
+// command builds a command whose run gets the connection and the format.
+func (w World) command(c cobra.Command, run func(ctx context.Context, r *rest, f format, args []string) error) *cobra.Command {
+	cmd := &c
+	f := asTable
+	cmd.Flags().VarP(&f, "output", "o", "how to print the answer")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r, err := w.rest()
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), r, f, args)
+	}
+	return cmd
+}
+
+// aboutOne completes a command whose first argument is an environment's id.
+func (w World) aboutOne(cmd *cobra.Command) *cobra.Command {
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		r, err := w.rest()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		got, err := all[api.Environment](cmd.Context(), r, "/environments", url.Values{})
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []string
+		for _, e := range got.Value.Items {
+			if e.State != string(environment.StateDeleted) {
+				ids = append(ids, e.ID+"\t"+e.Owner+" "+e.Profile+" "+e.State)
+			}
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+	return cmd
+}
+
+// args refuses a number of arguments with the usage line, which says more
+// than "accepts 2 args".
+func args(atLeast, atMost int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, got []string) error {
+		if len(got) < atLeast || atMost >= 0 && len(got) > atMost {
+			return Usage("Usage: %s\nSee `%s --help`.", cmd.UseLine(), cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// FlagError suggests the flag that was likely meant.
+func FlagError(cmd *cobra.Command, err error) error {
+	_, word, found := strings.Cut(err.Error(), "unknown flag: --")
+	if !found {
+		return Usage("%v\nSee `%s --help`.", err, cmd.CommandPath())
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := environment.Nearest(word, names); near != "" {
+		return Usage("There is no flag --%s. Did you mean --%s?", word, near)
+	}
+	return Usage("There is no flag --%s.\nSee `%s --help`.", word, cmd.CommandPath())
+}
+
+// me asks who the token belongs to.
+func me(ctx context.Context, r *rest) (api.Me, error) {
+	got, err := ask[api.Me](ctx, r, http.MethodGet, "/me", nil)
+	return got.Value, err
+}

@@ -1,0 +1,156 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/daskbot/daskbot/internal/api"
+)
+
+// largestAnswer bounds what is read of one answer.
+const largestAnswer = 64 << 20
+
+// rest speaks to one daemon.
+type rest struct {
+	http    *http.Client
+	address string
+	token   string
+}
+
+func (w World) rest() (*rest, error) {
+	token, err := w.token()
+	if err != nil {
+		return nil, fmt.Errorf("read the token: %w", err)
+	}
+	if u, err := url.Parse(w.address()); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, Usage("DASKBOT_URL is not an address, for example %s.", defaultAddress)
+	}
+	return &rest{http: w.HTTP, address: w.address(), token: token}, nil
+}
+
+// answer is what the daemon said: decoded for tables, as it was for JSON.
+type answer[T any] struct {
+	Value T
+	Raw   []byte
+	ETag  string
+	// Status is the HTTP status.
+	Status int
+}
+
+// ask sends one request and decodes the answer. The error is *refused when
+// the daemon said no, *unreachable when it said nothing.
+func ask[T any](ctx context.Context, r *rest, method, path string, body any, headers ...string) (answer[T], error) {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	var out answer[T]
+	resp, err := r.send(ctx, method, path, body, headers...)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	out.Status, out.ETag = resp.StatusCode, resp.Header.Get("ETag")
+	if out.Raw, err = io.ReadAll(io.LimitReader(resp.Body, largestAnswer)); err != nil {
+		return out, r.away(ctx, err)
+	}
+	if len(out.Raw) == 0 {
+		return out, nil
+	}
+	if err := json.Unmarshal(out.Raw, &out.Value); err != nil {
+		return out, fmt.Errorf("%s answered something that is not daskbot's: %w", r.address, err)
+	}
+	return out, nil
+}
+
+// send sends one request; the caller closes the body. Answers of 400 and
+// above are errors.
+func (r *rest) send(ctx context.Context, method, path string, body any, headers ...string) (*http.Response, error) {
+	var reader io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		reader = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, r.address+api.Base+path, reader)
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := r.http.Do(req)
+	if err != nil {
+		return nil, r.away(ctx, err)
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		defer resp.Body.Close()
+		return nil, problemIn(resp)
+	}
+	return resp, nil
+}
+
+// away says that there was no answer; an end that was asked for is not that.
+func (r *rest) away(ctx context.Context, err error) error {
+	if ctx.Err() == context.Canceled {
+		return ctx.Err()
+	}
+	return &unreachable{address: r.address, err: err}
+}
+
+// problemIn reads the problem of a refusal; something between us and the
+// daemon may have refused without one.
+func problemIn(resp *http.Response) error {
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	var p api.Problem
+	if err := json.Unmarshal(raw, &p); err != nil || p.Code == "" {
+		p = api.Problem{Status: resp.StatusCode, Code: "unavailable",
+			Detail: fmt.Sprintf("%s answered %s; that does not look like daskbot.", resp.Request.URL.Host, resp.Status)}
+	}
+	return &refused{problem: p}
+}
+
+// environmentPath is the address of an environment below the API's base.
+func environmentPath(id string, more ...string) string {
+	return "/environments/" + url.PathEscape(id) + strings.Join(append([]string{""}, more...), "/")
+}
+
+// all reads every page of a list and returns it as one.
+func all[T any](ctx context.Context, r *rest, path string, query url.Values) (answer[api.List[T]], error) {
+	var whole answer[api.List[T]]
+	var raws []json.RawMessage
+	for cursor := ""; ; {
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		page, err := ask[api.List[json.RawMessage]](ctx, r, http.MethodGet, path+"?"+query.Encode(), nil)
+		if err != nil {
+			return whole, err
+		}
+		raws = append(raws, page.Value.Items...)
+		if cursor = page.Value.Next; cursor == "" {
+			break
+		}
+	}
+	if raws == nil {
+		raws = []json.RawMessage{}
+	}
+	raw, err := json.Marshal(api.List[json.RawMessage]{Items: raws})
+	if err != nil {
+		return whole, fmt.Errorf("join pages: %w", err)
+	}
+	whole.Raw = raw
+	return whole, json.Unmarshal(raw, &whole.Value)
+}
