@@ -2,6 +2,7 @@ package compute
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
@@ -100,7 +101,7 @@ func (h *Handler) admit(r *http.Request, method string) (*call, error) {
 		return nil, cloud.Errorf(cloud.NotFound, "Failed to find project %s", r.PathValue("project"))
 	}
 	if c.project.Forbidden {
-		return nil, cloud.Errorf(cloud.PermissionDenied, "Required 'compute.%s' permission for 'projects/%s'", c.method, c.project.ID)
+		return nil, c.denied()
 	}
 	switch c.location = r.PathValue("location"); {
 	case c.location == "":
@@ -124,9 +125,16 @@ func (h *Handler) misbehave(c *call) error {
 	case h.world.Take("rate-limit", o) != nil:
 		return cloud.Errorf(cloud.ResourceExhausted, "Rate Limit Exceeded")
 	case h.world.Take("permission-denied", o) != nil:
-		return cloud.Errorf(cloud.PermissionDenied, "Required 'compute.%s' permission for 'projects/%s'", c.method, c.project.ID)
+		return c.denied()
 	}
 	return nil
+}
+
+// denied is a refusal that names the permission, which is one for both kinds
+// of list.
+func (c *call) denied() error {
+	permission := strings.Replace(c.method, "aggregatedList", "list", 1)
+	return cloud.Errorf(cloud.PermissionDenied, "Required 'compute.%s' permission for 'projects/%s'", permission, c.project.ID)
 }
 
 func sleep(r *http.Request, d time.Duration) error {
