@@ -19,6 +19,9 @@ import (
 // be written, save when the reply of a distant database was lost.
 func (s *Store) Commit(ctx context.Context, change environment.Change) error {
 	err := s.transaction(ctx, func(tx *sql.Tx) error { return s.write(ctx, tx, change) })
+	if err == nil && len(change.Wake) > 0 {
+		s.bell.ring()
+	}
 	return translate(err)
 }
 

@@ -23,8 +23,9 @@ const (
 )
 
 // openPostgres prepares the pool; the first use connects. River is used
-// through database/sql, and so by polling instead of LISTEN, which costs a
-// tenth of a second and buys one text of SQL for both databases.
+// through database/sql, and so by polling instead of LISTEN: another replica
+// may notice up to a second later, and there is one text of SQL for both
+// databases.
 func openPostgres(url string) (*backend, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {

@@ -25,8 +25,11 @@ const (
 	RescueAfter = 3 * time.Minute
 	// drainLimit is how long Run lets passes finish after its context ended.
 	drainLimit = 20 * time.Second
-	// pollEvery bounds how late a due job starts.
-	pollEvery = 100 * time.Millisecond
+	// pollEvery is the net under the bell: how late a due job starts that
+	// another process made due.
+	pollEvery = time.Second
+	// fetchCooldown gathers jobs that become due together into one fetch.
+	fetchCooldown = 20 * time.Millisecond
 	// finishLimit bounds the transaction that ends a pass, which is not
 	// cancelled with it.
 	finishLimit = 15 * time.Second
@@ -68,12 +71,11 @@ func (s *Store) worker(work environment.Work) (*river.Client[*sql.Tx], error) {
 	if err := river.AddWorkerSafely(workers, &pass{store: s, work: work}); err != nil {
 		return nil, err
 	}
-	return river.NewClient(s.back.river, &river.Config{
+	return river.NewClient(s.river, &river.Config{
 		Logger:               s.riverLog(),
 		Workers:              workers,
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: s.workers}},
-		PollOnly:             true,
-		FetchCooldown:        pollEvery / 2,
+		FetchCooldown:        fetchCooldown,
 		FetchPollInterval:    pollEvery,
 		JobTimeout:           passLimit,
 		RescueStuckJobsAfter: RescueAfter,
@@ -116,6 +118,7 @@ func (p *pass) Work(ctx context.Context, job *river.Job[look]) error {
 	if err != nil {
 		return fmt.Errorf("end a pass over %s %s: %w", job.Args.Row, job.Args.ID, err)
 	}
+	p.store.bell.ringIn(wait)
 	if out.err != nil && !out.cancelled {
 		log.WarnContext(ctx, "pass failed", "retry_in", wait, "err", out.err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -39,6 +40,8 @@ type Store struct {
 	reads *sql.DB // the same database; on SQLite connections of their own
 	back  *backend
 
+	river riverdriver.Driver[*sql.Tx]
+	bell  *bell
 	// inserter puts jobs into the caller's transaction and never works any.
 	inserter *river.Client[*sql.Tx]
 	sealer   sealer
@@ -71,8 +74,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		db: back.db, reads: back.reads, back: back, sealer: sealer,
-		log: cfg.Log, workers: cfg.Workers, now: cfg.Now,
+		bell: newBell(), log: cfg.Log, workers: cfg.Workers, now: cfg.Now,
 	}
+	s.river = belled{back.river, s.bell}
 	if s.workers == 0 {
 		s.workers = defaultWorkers
 	}
@@ -96,7 +100,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	var err error
-	s.inserter, err = river.NewClient(s.back.river, &river.Config{Logger: s.riverLog()})
+	s.inserter, err = river.NewClient(s.river, &river.Config{Logger: s.riverLog()})
 	return err
 }
 
