@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -133,8 +134,8 @@ func headers(c *gin.Context) {
 // body reads the whole body before anything else looks at it, so that too
 // large, too slow and broken off each get an answer of their own.
 func (s *Server) body(c *gin.Context) {
-	if c.Request.Body == nil || c.Request.Body == http.NoBody {
-		return
+	if c.Request.Body == nil || c.Request.Body == http.NoBody || c.FullPath() == "" {
+		return // nothing reads it
 	}
 	if err := http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		traceOf(c.Request.Context()).err = err
@@ -158,8 +159,17 @@ func (s *Server) body(c *gin.Context) {
 // plain refuses control characters and broken UTF-8 in paths and queries:
 // nothing that is named here has any, and databases choke on them.
 func (s *Server) plain(c *gin.Context) {
-	query, err := c.Request.URL.Query(), error(nil)
-	if _, err = urlQuery(c.Request); err != nil {
+	if c.FullPath() == "" {
+		return // 404 or 405, whatever else is wrong
+	}
+	for _, part := range c.Params {
+		if part.Value == "" {
+			s.nothingHere(c)
+			return
+		}
+	}
+	query, err := url.ParseQuery(c.Request.URL.RawQuery) // URL.Query drops what it cannot read
+	if err != nil {
 		s.refuse(c, newProblem(environment.CodeInvalid, "The query string cannot be read; escape special characters, for example %25 for a percent sign.").withStatus(http.StatusBadRequest))
 		return
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -99,14 +98,16 @@ func (s *Server) newEngine() *gin.Engine {
 	e.UseRawPath = true // a subject may hold an escaped slash or colon
 	_ = e.SetTrustedProxies(nil)
 	e.Use(s.observe, s.recovered, headers, s.plain, s.body)
-	e.NoRoute(func(c *gin.Context) {
-		s.refuse(c, newProblem(environment.CodeNotFound, "There is nothing at this address; /docs lists what there is."))
-	})
+	e.NoRoute(s.nothingHere)
 	e.NoMethod(func(c *gin.Context) {
 		s.refuse(c, newProblem(environment.CodeInvalid, "This address does not take that method; the Allow header and /docs say which it takes.").
 			withStatus(http.StatusMethodNotAllowed))
 	})
 	return e
+}
+
+func (s *Server) nothingHere(c *gin.Context) {
+	s.refuse(c, newProblem(environment.CodeNotFound, "There is nothing at this address; /docs lists what there is."))
 }
 
 // pages adds what is not part of the API itself.
@@ -158,6 +159,3 @@ func (s *Server) readyz(c *gin.Context) {
 	}
 	c.JSON(http.StatusOK, gin.H{"status": "ready"})
 }
-
-// urlQuery parses the query strictly; url.URL.Query drops what it cannot read.
-func urlQuery(r *http.Request) (url.Values, error) { return url.ParseQuery(r.URL.RawQuery) }
