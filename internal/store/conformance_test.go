@@ -43,6 +43,7 @@ func conformance(t *testing.T, url fresh) {
 		{"TokensAndPeople", testTokensAndPeople},
 		{"Took", testTook},
 		{"Reopen", testReopen},
+		{"Killed", testKilled},
 
 		{"WakeIsNow", testWakeIsNow},
 		{"WakeOfARefusedChange", testWakeOfARefusedChange},
@@ -558,5 +559,38 @@ func testReopen(t *testing.T, url fresh) {
 	}
 	if _, err := again.Environment(t.Context(), "e1"); err != nil {
 		t.Errorf("after a restart: %v", err)
+	}
+}
+
+// testKilled: what Commit said is written is there after kill -9, whole, and
+// nothing is half there.
+func testKilled(t *testing.T, url fresh) {
+	u := url(t)
+	open(t, u).Close() // the tables
+	lines, kill := startChild(t, u, partWrite)
+	var said []string
+	for range 50 {
+		said = append(said, receive(t, lines, "a commit"))
+	}
+	kill()
+	for line := range lines {
+		said = append(said, line)
+	}
+	s := open(t, u)
+	items, _, err := s.Environments(t.Context(), environment.Filter{})
+	if err != nil || len(items) < len(said) || len(items) > len(said)+1 {
+		t.Errorf("%d environments, %v; want the %d that were said to be written, and at most the one after", len(items), err, len(said))
+	}
+	work, done := passes(0)
+	run(t, s, work)
+	looked := map[string]bool{}
+	for range items {
+		looked[receive(t, done, "a pass").ID] = true
+	}
+	for _, e := range items {
+		events, err := s.Events(t.Context(), e.ID, 0, 0)
+		if err != nil || len(events) != 1 || !looked[e.ID] {
+			t.Errorf("%s: %d events, %v, looked at %v; want one and true", e.ID, len(events), err, looked[e.ID])
+		}
 	}
 }

@@ -17,8 +17,18 @@ import (
 	"github.com/daskbot/daskbot/internal/store"
 )
 
-// childURL makes the test program play a daemon that is going to be killed.
-const childURL = "DASKBOT_STORE_TEST_CHILD"
+// childURL makes the test program play a daemon that is going to be killed,
+// and childPart which one.
+const (
+	childURL  = "DASKBOT_STORE_TEST_CHILD"
+	childPart = "DASKBOT_STORE_TEST_PART"
+)
+
+// The parts of a child.
+const (
+	partWork  = "work"  // take every job, say so and hold it
+	partWrite = "write" // commit without end, saying what is committed
+)
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(childURL); url != "" {
@@ -113,13 +123,16 @@ func wantCode(tb testing.TB, err error, want environment.Code) {
 	}
 }
 
-// child works on every job by saying so and waiting to be killed.
+// child plays its part until it is killed.
 func child(url string) int {
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Config{URL: url})
 	if err != nil {
 		fmt.Println("refused", environment.CodeOf(err))
 		return 1
+	}
+	if os.Getenv(childPart) == partWrite {
+		return writeForEver(ctx, s)
 	}
 	err = s.Run(ctx, func(ctx context.Context, job environment.Job) (time.Duration, error) {
 		fmt.Println("working", job.ID)
@@ -130,12 +143,25 @@ func child(url string) int {
 	return 1
 }
 
+func writeForEver(ctx context.Context, s *store.Store) int {
+	for i := 0; ; i++ {
+		e := anEnvironment(fmt.Sprintf("e%d", i))
+		err := s.Commit(ctx, environment.Change{Environment: &e, Wake: wakeEnvironment(e.ID),
+			Events: []environment.Event{{Environment: e.ID, Type: environment.EventRequested}}})
+		if err != nil {
+			fmt.Println("refused", err)
+			return 1
+		}
+		fmt.Println(e.ID)
+	}
+}
+
 // startChild runs this program as a daemon on the database, and returns the
 // lines it says and a function that kills it as kill -9 does.
-func startChild(tb testing.TB, url string) (lines <-chan string, kill func()) {
+func startChild(tb testing.TB, url, part string) (lines <-chan string, kill func()) {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childURL+"="+url)
+	cmd.Env = append(os.Environ(), childURL+"="+url, childPart+"="+part)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -143,7 +169,7 @@ func startChild(tb testing.TB, url string) (lines <-chan string, kill func()) {
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	said := make(chan string, 100)
+	said := make(chan string, 10_000)
 	go func() {
 		defer close(said)
 		for sc := bufio.NewScanner(out); sc.Scan(); {

@@ -120,37 +120,48 @@ func testWakeDuringAPass(t *testing.T, url fresh) {
 // must have been seen by a pass that began after it was written.
 func testNoWakeIsLost(t *testing.T, url fresh) {
 	s := open(t, url(t))
+	race(t, s)
+}
+
+// TestReplicas does the same with three daemons on one database.
+func TestReplicas(t *testing.T) {
+	url := freshPostgres(t)
+	race(t, open(t, url), open(t, url), open(t, url))
+}
+
+func race(t *testing.T, replicas ...*store.Store) {
 	const rows, writers, writes = 5, 4, 20
 	latest := make(chan environment.Environment, 10_000)
 	var busy [rows]atomic.Int32
-	run(t, s, func(ctx context.Context, job environment.Job) (time.Duration, error) {
-		var i int
-		if _, err := fmt.Sscanf(job.ID, "e%d", &i); err != nil {
+	for _, s := range replicas {
+		run(t, s, func(ctx context.Context, job environment.Job) (time.Duration, error) {
+			var i int
+			if _, err := fmt.Sscanf(job.ID, "e%d", &i); err != nil {
+				return 0, err
+			}
+			if busy[i].Add(1) > 1 {
+				t.Errorf("two passes over %s at once", job.ID)
+			}
+			defer busy[i].Add(-1)
+			e, err := s.Environment(ctx, job.ID)
+			if err == nil {
+				latest <- e
+			}
 			return 0, err
-		}
-		if busy[i].Add(1) > 1 {
-			t.Errorf("two passes over %s at once", job.ID)
-		}
-		defer busy[i].Add(-1)
-		e, err := s.Environment(ctx, job.ID)
-		if err == nil {
-			latest <- e
-		}
-		return 0, err
-	})
+		})
+	}
 	var wg sync.WaitGroup
 	for i := range rows {
 		e := anEnvironment(fmt.Sprintf("e%d", i))
-		commit(t, s, environment.Change{Environment: &e})
-		for range writers {
+		commit(t, replicas[0], environment.Change{Environment: &e})
+		for w := range writers {
 			wg.Go(func() {
 				for range writes {
-					bump(t, s, e.ID)
+					bump(t, replicas[w%len(replicas)], e.ID)
 				}
 			})
 		}
 	}
-	go wg.Wait()
 	for finished := map[string]bool{}; len(finished) < rows; {
 		if e := receive(t, latest, "a pass that sees the last write"); e.Generation == 1+writers*writes {
 			finished[e.ID] = true

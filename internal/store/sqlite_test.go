@@ -26,7 +26,7 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 { // and again, when the heir is killed too
-		lines, kill := startChild(t, url)
+		lines, kill := startChild(t, url, partWork)
 		for range ids {
 			if line := receive(t, lines, "the child to work"); !strings.HasPrefix(line, "working ") {
 				t.Fatalf("the child said %q; want working", line)
@@ -51,7 +51,7 @@ func TestOneProcess(t *testing.T) {
 	url := freshSQLite(t)
 	path := strings.TrimPrefix(url, "sqlite:")
 	s := open(t, url)
-	lines, _ := startChild(t, url)
+	lines, _ := startChild(t, url, partWork)
 	if got, want := receive(t, lines, "the child"), "refused conflict"; got != want {
 		t.Errorf("the second process said %q; want %q", got, want)
 	}
