@@ -6,13 +6,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
-
-	"github.com/daskbot/daskbot/internal/environment"
 )
 
 // waiting says what is not ready yet, "" when all is.
-func waiting(parts []controller, s survey, p environment.Plan, now time.Time) string {
+func waiting(parts []controller, pods []corev1.Pod) string {
 	var names []string
 	ready, wanted := 0, 0
 	for _, c := range parts {
@@ -21,7 +18,7 @@ func waiting(parts []controller, s survey, p environment.Plan, now time.Time) st
 			continue
 		}
 		name := "the " + c.component
-		if why := c.why(s.pods); why != "" {
+		if why := c.why(pods); why != "" {
 			name += " (" + string(why) + ")"
 		}
 		names = append(names, name)
@@ -30,7 +27,7 @@ func waiting(parts []controller, s survey, p environment.Plan, now time.Time) st
 		return ""
 	}
 	verb := "are"
-	if ready == 1 {
+	if ready == 1 || wanted == 1 {
 		verb = "is"
 	}
 	return fmt.Sprintf("%d of %s %s running; still to come: %s.", ready, count(wanted, "pod"), verb, join(names))
@@ -50,7 +47,7 @@ func (c controller) why(pods []corev1.Pod) trouble {
 }
 
 // broken says what will not become ready by itself, "" when nothing is known.
-func broken(parts []controller, s survey, p environment.Plan, isWorker labels.Selector, full bool, now time.Time) string {
+func broken(parts []controller, s survey, full bool, ceiling int, now time.Time) string {
 	for _, c := range parts {
 		if c.ready >= c.wanted {
 			continue
@@ -63,7 +60,7 @@ func broken(parts []controller, s survey, p environment.Plan, isWorker labels.Se
 			if !lasting(pod, why, restarts, now) {
 				continue
 			}
-			if text := brokenPod(c, why, restarts, full, p.Ceiling); text != "" {
+			if text := brokenPod(c, why, restarts, full, ceiling); text != "" {
 				return text
 			}
 		}

@@ -117,8 +117,8 @@ func conclude(s survey, p environment.Plan, now time.Time) (environment.SeenWork
 		seen.Ready += c.ready
 		seen.Wanted += c.wanted
 	}
-	seen.Waiting = waiting(parts, s, p, now)
-	seen.Broken = broken(parts, s, p, isWorker, full, now)
+	seen.Waiting = waiting(parts, s.pods)
+	seen.Broken = broken(parts, s, full, p.Ceiling, now)
 	seen.Workers = workers(s, p, isWorker, full)
 	seen.Address = address(s.services, p.Namespace, p.Access.Service, p.Access.Port)
 	seen.DashboardAddress = address(s.services, p.Namespace, p.Access.DashboardService, p.Access.DashboardPort)
