@@ -124,7 +124,7 @@ func (s *state) removeInstance(vm *Resource) {
 	delete(s.Resources, vm.key())
 	delete(s.Resources, resourceKey(KindDisk, vm.Project, vm.Location, vm.Name))
 	for _, d := range s.of(KindDisk) {
-		if d.Project == vm.Project && d.Location == vm.Location && slices.Contains(d.Users, vm.Name) {
+		if d.Project == vm.Project && slices.Contains(d.Users, vm.Name) {
 			d.detach()
 		}
 	}
