@@ -311,3 +311,26 @@ func TestOperatorWatchesWhatItInstalls(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestDisruptionBudgets(t *testing.T) {
+	given := values(t, "jupyterhub: {hub: {pdb: {enabled: true}}, proxy: {chp: {pdb: {enabled: true}}}}")
+	out := mustRender(t, "daskhub", "2026.6.0", "dhub", given)
+	want := []string{"PodDisruptionBudget/hub", "PodDisruptionBudget/proxy", "PodDisruptionBudget/user-placeholder", "PodDisruptionBudget/user-scheduler"}
+	if diff := cmp.Diff(want, out.names("PodDisruptionBudget")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A name of its own for what is in the namespace, as when a chart is a part
+// of another.
+func TestFullnameOverride(t *testing.T) {
+	out := mustRender(t, "jupyterhub", "4.4.0", "r", values(t, "fullnameOverride: mine"))
+	want := []string{"Service/mine-hub", "Service/mine-proxy-api", "Service/mine-proxy-public"}
+	if diff := cmp.Diff(want, out.names("Service")); diff != "" {
+		t.Error(diff)
+	}
+	secret := object[*appsv1.Deployment](t, out, "Deployment/mine-hub").Spec.Template.Spec.Volumes[1].Secret
+	if secret.SecretName != "mine-hub" {
+		t.Errorf("the hub reads Secret %s; want mine-hub", secret.SecretName)
+	}
+}

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -74,9 +75,9 @@ func (a authenticator) checkShared(version string) error {
 	case !versionAtLeast(version, sharedPasswordSince):
 		return fmt.Errorf("JupyterHub %s has no authenticator shared-password", version)
 	case a.password != "" && len(a.password) < 8:
-		return fmt.Errorf("user_password of shared-password is shorter than 8 characters")
+		return errors.New("user_password of shared-password is shorter than 8 characters")
 	case a.adminPassword != "" && len(a.adminPassword) < 32:
-		return fmt.Errorf("admin_password of shared-password is shorter than 32 characters")
+		return errors.New("admin_password of shared-password is shorter than 32 characters")
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func (b *Backends) Handler(clusterID string, client kubernetes.Interface, servic
 	switch {
 	case labels["component"] == "proxy-public":
 		return t.needsPod(newHub(t))
-	case labels["component"] == "scheduler":
+	case labels["component"] == "scheduler", labels[operatorComponent] == "scheduler":
 		return t.needsPod(newScheduler(t))
 	case labels["component"] == "jupyter":
 		return t.needsPod(newJupyter(t))

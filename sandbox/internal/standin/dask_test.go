@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // argonOfHello is the argon2id hash of "hello" with salt "saltsalt".
@@ -172,5 +174,27 @@ func TestPackages(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The operator's clusters have labels of their own.
+func TestOperatorsScheduler(t *testing.T) {
+	in := install(t, "dask", "2024.1.1", "dask", "{}")
+	selector := map[string]string{"dask.org/cluster-name": "simple", "dask.org/component": "scheduler"}
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "simple-scheduler", Namespace: namespace, Labels: selector}}
+	service.Spec = corev1.ServiceSpec{Selector: selector, Ports: []corev1.ServicePort{{Name: "http-dashboard", Port: 8787}}}
+	if _, err := in.client.CoreV1().Services(namespace).Create(t.Context(), service, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, component := range []string{"scheduler", "worker"} {
+		labels := map[string]string{"dask.org/cluster-name": "simple", "dask.org/component": component, "dask.org/workergroup-name": "simple-default"}
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "simple-" + component, Namespace: namespace, Labels: labels}}
+		makeReady(pod)
+		if _, err := in.client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := in.get(in.url("simple-scheduler", 8787)+"/json/counts.json", ""); !strings.Contains(got.body, `"workers":1`) {
+		t.Errorf("got %d %s; want its one worker", got.status, got.body)
 	}
 }

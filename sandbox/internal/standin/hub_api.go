@@ -127,7 +127,7 @@ func paging(r *http.Request) (offset, limit int, err error) {
 			continue
 		}
 		if *to, err = strconv.Atoi(text); err != nil || *to < 0 {
-			return 0, 0, fmt.Errorf("Invalid argument type, %s must be an integer", name)
+			return 0, 0, fmt.Errorf("%s must be an integer that is not negative", name)
 		}
 	}
 	return offset, min(max(limit, 1), pageMax), nil

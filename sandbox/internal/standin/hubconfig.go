@@ -3,6 +3,7 @@ package standin
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -95,7 +96,7 @@ func (t *target) readHubConfig(ctx context.Context) (*hubConfig, error) {
 	}
 	config.cookieKey, err = hex.DecodeString(string(secret.Data["hub.config.JupyterHub.cookie_secret"]))
 	if err != nil || len(config.cookieKey) == 0 {
-		return nil, fmt.Errorf("cookie secret of the hub is not hexadecimal")
+		return nil, errors.New("cookie secret of the hub is not hexadecimal")
 	}
 	if config.auth, err = newAuthenticator(config.Hub.Config, config.version); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package standin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,13 +34,21 @@ func (t *target) readyPods(ctx context.Context, selector map[string]string) ([]c
 
 // siblings lists the ready pods of another component of the same release.
 func (t *target) siblings(ctx context.Context, component string) ([]corev1.Pod, error) {
-	selector := map[string]string{}
-	for key, value := range t.service.Spec.Selector {
-		selector[key] = value
+	selector := maps.Clone(t.service.Spec.Selector)
+	delete(selector, operatorGroup) // each group of an operator's workers has one of its own
+	if _, ok := selector[operatorComponent]; ok {
+		selector[operatorComponent] = component
+	} else {
+		selector["component"] = component
 	}
-	selector["component"] = component
 	return t.readyPods(ctx, selector)
 }
+
+// Labels of what the Dask operator makes.
+const (
+	operatorComponent = "dask.org/component"
+	operatorGroup     = "dask.org/workergroup-name"
+)
 
 func podReady(pod *corev1.Pod) bool {
 	if pod.DeletionTimestamp != nil {

@@ -66,6 +66,11 @@ image = get_config("singleuser.image.name")
 tag = get_config("singleuser.image.tag", get_config("Chart.Version"))
 c.KubeSpawner.image = f"{image}:{tag}" if tag else image
 
+pull_secrets = get_config("imagePullSecrets", []) + get_config("singleuser.image.pullSecrets", [])
+if get_config("imagePullSecret.create") and get_config("imagePullSecret.automaticReferenceInjection"):
+    pull_secrets.append(get_name("image-pull-secret"))
+c.KubeSpawner.image_pull_secrets = pull_secrets
+
 for trait, key in {
     "image_pull_policy": "image.pullPolicy",
     "start_timeout": "startTimeout",
@@ -99,12 +104,18 @@ if get_config("scheduling.userScheduler.enabled"):
 if get_config("scheduling.podPriority.enabled"):
     c.KubeSpawner.priority_class_name = f"{get_config('fullnameOverride') or release}-default-priority"
 c.KubeSpawner.tolerations = get_config("scheduling.userPods.tolerations", []) + get_config("singleuser.extraTolerations", [])
+
+# Affinities of the chart, then those of the values.
+affinity = {"node_affinity": "extraNodeAffinity", "pod_affinity": "extraPodAffinity", "pod_anti_affinity": "extraPodAntiAffinity"}
+for trait, key in affinity.items():
+    for strength in ("preferred", "required"):
+        setattr(c.KubeSpawner, f"{trait}_{strength}", list(get_config(f"singleuser.{key}.{strength}", [])))
 purpose = {"matchExpressions": [{"key": "hub.jupyter.org/node-purpose", "operator": "In", "values": ["user"]}]}
 mode = get_config("scheduling.userPods.nodeAffinity.matchNodePurpose")
 if mode == "prefer":
-    c.KubeSpawner.node_affinity_preferred = [{"weight": 100, "preference": purpose}]
+    c.KubeSpawner.node_affinity_preferred.append({"weight": 100, "preference": purpose})
 elif mode == "require":
-    c.KubeSpawner.node_affinity_required = [purpose]
+    c.KubeSpawner.node_affinity_required.append(purpose)
 
 # --- home, files and environment --------------------------------------------
 volumes, mounts = [], []
