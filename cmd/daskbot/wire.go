@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -78,16 +79,14 @@ func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports
 	if err != nil {
 		return provision.Ports{}, err
 	}
-	workloads, err := kube.New(kube.Config{Log: d.log})
-	if err != nil {
-		return provision.Ports{}, err
-	}
-	charts, err := helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log})
-	if err != nil {
-		return provision.Ports{}, err
-	}
-	return provision.Ports{Clusters: d.cloud, Given: cfg, Workloads: workloads, Charts: charts, Compute: machines, Door: activity.NewDoor()}, nil
+	return provision.Ports{Clusters: d.cloud, Given: cfg, Compute: machines,
+		Workloads: kube.New(kube.Config{Log: d.log}),
+		Charts:    helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log}),
+		Door:      activity.NewDoor(http.DefaultTransport, knock)}, nil
 }
+
+// knock bounds one look at whether a hub lets its owner in.
+const knock = 10 * time.Second
 
 // cacheDir is where charts are kept between runs; losing it costs a download.
 func cacheDir() string {

@@ -8,8 +8,8 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
-// clusterQuota reads the region's quota before any money is spent. A region
-// that does not fit is passed over for the next location in another one.
+// clusterQuota reads the region's quota before any money is spent. Trying
+// another location would not help: the profile's are zones of one region.
 func (r *Runner) clusterQuota(ctx context.Context, p *clusterPass) (clusterOutcome, error) {
 	short, err := r.Compute.Shortfall(ctx, p.c.Project, p.c.Location, p.c.Shape)
 	if err != nil {

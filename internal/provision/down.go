@@ -101,7 +101,7 @@ func (r *Runner) sweep(ctx context.Context, p *pass) (outcome, error) {
 func (r *Runner) gone(ctx context.Context, p *pass) (outcome, error) {
 	out := outcome{edit: func(e *environment.Environment) {
 		e.Phase, e.PhaseSince = environment.PhaseGone, p.now
-		e.Secrets = nil // nothing is left that they open
+		e.Secrets, e.URL, e.DashboardURL = nil, "", "" // nothing is left that they open
 		e.ObservedGeneration = e.Generation
 		if e.State != environment.StateFailed {
 			e.State, e.Message, e.DeletedAt = environment.StateDeleted, "Deleted; nothing is left that costs money.", p.now

@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"maps"
-	"strings"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -80,7 +79,7 @@ func (r *Runner) ready(_ context.Context, p *pass) (outcome, error) {
 	message := "Ready: open " + w.Address
 	firstTime := p.e.ReadyAt.IsZero()
 	if !firstTime {
-		message = strings.TrimSpace("The change is carried out. " + w.Workers.Message)
+		message = "The change is carried out; " + w.Address + " is ready."
 	}
 	edit := func(e *environment.Environment) {
 		e.State, e.Phase, e.PhaseSince = environment.StateReady, environment.PhaseReady, p.now
@@ -97,8 +96,7 @@ func (r *Runner) ready(_ context.Context, p *pass) (outcome, error) {
 	}
 	ev := r.event(p, environment.EventReady, message, "")
 	ev.State, ev.Phase = environment.StateReady, environment.PhaseReady
-	out := outcome{edit: edit, events: []environment.Event{ev}}
-	return out, nil
+	return outcome{edit: edit, events: []environment.Event{ev}}, nil
 }
 
 // fail gives up, says why, and turns to releasing what there is.

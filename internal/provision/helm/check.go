@@ -16,6 +16,11 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
+// assumed is the Kubernetes version that charts are checked for before there
+// is a cluster to ask: GKE's default in the Regular channel in September 2026.
+// Without it Helm assumes 1.20, which today's charts refuse.
+var assumed = chartutil.KubeVersion{Version: "v1.35.8", Major: "1", Minor: "35"}
+
 // Check says whether the release could be installed, without any cluster: the
 // chart exists, every top-level value is one that it knows, the values fit its
 // schema and those of its dependencies, and its templates render.
@@ -32,6 +37,7 @@ func (c *Client) Check(ctx context.Context, r environment.Release) error {
 	}
 	install := action.NewInstall(&action.Configuration{Log: func(string, ...any) {}})
 	install.ClientOnly, install.DryRun = true, true
+	install.KubeVersion = &assumed
 	install.ReleaseName, install.Namespace = r.Name, "default"
 	install.SubNotes = true // a chart may refuse values in its notes
 	if _, err := install.RunWithContext(ctx, ch, copyValues(r.Values)); err != nil {

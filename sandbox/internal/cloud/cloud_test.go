@@ -366,3 +366,13 @@ func TestRemoveRulesByCode(t *testing.T) {
 		t.Errorf("deleting what is gone: %v", err)
 	}
 }
+
+func TestDetachingADiskThatIsGoneSucceeds(t *testing.T) {
+	w := open(t, t.TempDir())
+	if err := w.AttachDisk(t.Context(), "sandbox-project", "europe-west1-b", "gone", ""); err != nil {
+		t.Errorf("detach: got %v; want nil", err)
+	}
+	if err := w.AttachDisk(t.Context(), "sandbox-project", "europe-west1-b", "gone", "node"); CodeOf(err) != NotFound {
+		t.Errorf("attach: got %v; want %s", err, NotFound)
+	}
+}

@@ -6,8 +6,12 @@ import (
 )
 
 // CreateDisk makes a persistent disk, or finds it made. The errors are
-// InvalidArgument for an unknown zone or type and QuotaError.
+// InvalidArgument for an unknown zone or type, QuotaError, and Unavailable when
+// it was scripted to fail.
 func (w *World) CreateDisk(_ context.Context, project, zone string, disk Disk) error {
+	if f := w.Take("disk-fails", Occasion{Method: "disk", Project: project, Location: zone}); f != nil {
+		return Errorf(Unavailable, "Internal error. Please try again or contact Google Support. (Code: '%s')", f.ID)
+	}
 	if !IsZone(zone) {
 		return Errorf(InvalidArgument, "Invalid value for field 'zone': '%s'. Unknown zone.", zone)
 	}
@@ -39,7 +43,7 @@ func (w *World) DeleteDisk(_ context.Context, project, zone, name string) error 
 
 // AttachDisk records the one node that uses a disk; an empty node detaches it.
 func (w *World) AttachDisk(_ context.Context, project, zone, name, node string) error {
-	return w.ChangeResource(KindDisk, project, zone, name, func(r *Resource) {
+	err := w.ChangeResource(KindDisk, project, zone, name, func(r *Resource) {
 		switch {
 		case node == "" && len(r.Users) > 0:
 			r.detach()
@@ -47,4 +51,8 @@ func (w *World) AttachDisk(_ context.Context, project, zone, name, node string) 
 			r.Users, r.LastAttached = []string{node}, now()
 		}
 	})
+	if node == "" && CodeOf(err) == NotFound {
+		return nil // gone, so nothing uses it: a second try must not trip over the first
+	}
+	return err
 }

@@ -27,7 +27,6 @@ var faultPoints = map[string][]string{
 	"slow-api":            {"api"},
 	"api-down":            {"api"},
 	"disk-fails":          {"disk"},
-	"no-nodes":            {"node", "node-boot"},
 }
 
 // FaultKinds lists the kinds of fault that can be scripted, sorted.
