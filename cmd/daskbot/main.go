@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/daskbot/daskbot/cmd/daskbot/client"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal gets its default effect
-	os.Exit(run(ctx, os.Args[1:], realWorld()))
+	w := realWorld()
+	os.Exit(client.Execute(ctx, newRoot(w), os.Args[1:], w))
 }

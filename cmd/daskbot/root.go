@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,26 +16,9 @@ import (
 	"github.com/daskbot/daskbot/cmd/daskbot/client"
 )
 
-// run is the whole program: it returns the exit code.
-func run(ctx context.Context, args []string, w client.World) int {
-	root, begun := newRoot(w)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return client.ExitDone
-	}
-	_, _ = fmt.Fprintln(w.Err, "daskbot: "+err.Error())
-	// What fails before a command runs, or for want of a flag, is usage.
-	if !*begun || strings.HasPrefix(err.Error(), "required flag") || strings.Contains(err.Error(), "none of the others can be") {
-		err = client.Usage("%v", err)
-	}
-	return client.ExitCode(err)
-}
-
-// newRoot builds the tree of commands. begun tells afterwards whether one ran.
-func newRoot(w client.World) (root *cobra.Command, begun *bool) {
-	begun = new(bool)
-	root = &cobra.Command{
+// newRoot builds the tree of commands.
+func newRoot(w client.World) *cobra.Command {
+	root := &cobra.Command{
 		Use:   "daskbot",
 		Short: "Dask environments on Kubernetes, on request",
 		Long: "daskbot gives every student of a class a Dask environment on Kubernetes on request, and makes\n" +
@@ -50,16 +31,10 @@ func newRoot(w client.World) (root *cobra.Command, begun *bool) {
 			"  daskbot status                         what you have\n" +
 			"  daskbot credentials kq7wm2xd           how to log in\n" +
 			"  daskbot down kq7wm2xd --wait           take it away again",
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { *begun = true; return nil },
 	}
-	root.SetOut(w.Out)
-	root.SetErr(w.Err)
-	root.SetFlagErrorFunc(client.FlagError)
 	client.Add(root, w)
 	root.AddCommand(newServeCommand(), newConfigCommand(), newVersionCommand())
-	return root, begun
+	return root
 }
 
 // realWorld is the one outside of tests.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -106,7 +107,7 @@ func wireEnvironment(who environment.Caller, e environment.Environment, l enviro
 		Workers: e.Spec.Workers, Packages: append([]string{}, e.Spec.Packages...),
 		CreatedAt: e.CreatedAt.UTC(), ReadyAt: instant(e.ReadyAt), ExpiresAt: instant(e.ExpiresAt), LastActivity: instant(e.LastActivityAt),
 		Activity: notYet, Estimate: Estimate{ReadyAt: instant(l.Estimate), Step: l.Step, Steps: l.Steps},
-		Cost:       Cost{USDPerHour: l.Cost.USDPerHour, USDTotal: l.Cost.USDTotal, PricesAsOf: l.Cost.PricesAsOf},
+		Cost:       Cost{USDPerHour: rounded(l.Cost.USDPerHour), USDTotal: rounded(l.Cost.USDTotal), PricesAsOf: l.Cost.PricesAsOf},
 		Generation: e.Generation, Observed: e.ObservedGeneration,
 	}
 	if f := e.Failure; f != nil {
@@ -127,6 +128,9 @@ func forStaff(who environment.Caller, detail string) string {
 	}
 	return ""
 }
+
+// rounded keeps an estimate from looking more exact than it is.
+func rounded(usd float64) float64 { return math.Round(usd*1e4) / 1e4 }
 
 // instant is null for a time that is not known.
 func instant(t time.Time) *time.Time {

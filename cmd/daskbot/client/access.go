@@ -49,9 +49,9 @@ func (w World) completeProfiles(cmd *cobra.Command, _ []string, _ string) ([]str
 
 func (w World) project() *cobra.Command {
 	var person string
-	parent := &cobra.Command{Use: "project", Short: "Say whose cloud credits pay",
+	parent := parent(cobra.Command{Use: "project", Short: "Say whose cloud credits pay",
 		Long: "A linked project pays for the environments of its person. daskbot must be allowed to act there;\n" +
-			"`link` and `check` say how to allow it when it is not."}
+			"`link` and `check` say how to allow it when it is not."})
 	link := w.command(cobra.Command{Use: "link PROJECT", Short: "Let a project of yours pay",
 		Example: "  daskbot project link alice-credits-2026", Args: args(1, 1),
 	}, func(ctx context.Context, r *rest, out format, args []string) error {
@@ -68,7 +68,7 @@ func (w World) project() *cobra.Command {
 		return w.check(ctx, r, out, person, args)
 	})
 	for _, c := range []*cobra.Command{link, unlink, check} {
-		c.Flags().StringVar(&person, "person", "me", "whose (admins only)")
+		c.Flags().StringVar(&person, "person", "", "whose (default as for up)")
 		parent.AddCommand(c)
 	}
 	return parent
@@ -76,9 +76,20 @@ func (w World) project() *cobra.Command {
 
 func personPath(subject string) string { return "/people/" + url.PathEscape(subject) }
 
+// person asks for the identities of a person, or of whom `up` would be for.
+func (w World) person(ctx context.Context, r *rest, subject string) (answer[api.Person], error) {
+	if subject == "" {
+		var err error
+		if subject, err = w.owner(ctx, r); err != nil {
+			return answer[api.Person]{}, err
+		}
+	}
+	return ask[api.Person](ctx, r, http.MethodGet, personPath(subject), nil)
+}
+
 // link changes a person's project and nothing else.
 func (w World) link(ctx context.Context, r *rest, out format, person, project string) error {
-	old, err := ask[api.Person](ctx, r, http.MethodGet, personPath(person), nil)
+	old, err := w.person(ctx, r, person)
 	if err != nil {
 		return err
 	}
@@ -87,7 +98,7 @@ func (w World) link(ctx context.Context, r *rest, out format, person, project st
 		match = []string{"If-Match", old.ETag}
 	}
 	p := old.Value
-	got, err := ask[api.Person](ctx, r, http.MethodPut, personPath(person),
+	got, err := ask[api.Person](ctx, r, http.MethodPut, personPath(p.Subject),
 		api.Identities{Email: p.Email, Project: project, SlackID: p.SlackID, LMSID: p.LMSID}, match...)
 	if err != nil {
 		return err
@@ -107,7 +118,7 @@ func (w World) check(ctx context.Context, r *rest, out format, person string, ar
 	if len(args) == 1 {
 		project = args[0]
 	} else {
-		got, err := ask[api.Person](ctx, r, http.MethodGet, personPath(person), nil)
+		got, err := w.person(ctx, r, person)
 		if err != nil {
 			return err
 		}
@@ -126,7 +137,7 @@ func (w World) check(ctx context.Context, r *rest, out format, person string, ar
 }
 
 func (w World) tokens() *cobra.Command {
-	parent := &cobra.Command{Use: "token", Short: "Make, list and revoke tokens (admins)"}
+	parent := parent(cobra.Command{Use: "token", Short: "Make, list and revoke tokens (admins)"})
 	revoke := w.command(cobra.Command{Use: "revoke ID", Short: "Make a token open nothing from now on",
 		Example: "  daskbot token revoke mz4tk8wd", Args: args(1, 1),
 	}, func(ctx context.Context, r *rest, _ format, args []string) error {

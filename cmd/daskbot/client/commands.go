@@ -20,8 +20,13 @@ const (
 	groupAccess       = "access"
 )
 
-// Add adds the client commands, and the groups they are listed under, to root.
+// Add adds the client commands, and the groups they are listed under, to root,
+// and makes root report errors as Execute expects.
 func Add(root *cobra.Command, w World) {
+	root.SetOut(w.Out)
+	root.SetErr(w.Err)
+	root.SetFlagErrorFunc(flagError)
+	root.SilenceErrors, root.SilenceUsage = true, true
 	root.AddGroup(&cobra.Group{ID: groupEnvironments, Title: "Environments:"},
 		&cobra.Group{ID: groupUse, Title: "Using one:"},
 		&cobra.Group{ID: groupAccess, Title: "Money and access:"})
@@ -88,8 +93,26 @@ func args(atLeast, atMost int) cobra.PositionalArgs {
 	}
 }
 
-// FlagError suggests the flag that was likely meant.
-func FlagError(cmd *cobra.Command, err error) error {
+// parent builds a command that only holds others. Without one of them, or with
+// a misspelt one, it is wrong usage.
+func parent(c cobra.Command) *cobra.Command {
+	c.RunE = func(cmd *cobra.Command, got []string) error {
+		var names []string
+		for _, sub := range cmd.Commands() {
+			names = append(names, sub.Name())
+		}
+		if len(got) > 0 {
+			if near := environment.Nearest(got[0], names); near != "" {
+				return Usage("There is no %s %s. Did you mean %q?", cmd.CommandPath(), got[0], near)
+			}
+		}
+		return Usage("Usage: %s %s\nSee `%s --help`.", cmd.CommandPath(), strings.Join(names, "|"), cmd.CommandPath())
+	}
+	return &c
+}
+
+// flagError suggests the flag that was likely meant.
+func flagError(cmd *cobra.Command, err error) error {
 	_, word, found := strings.Cut(err.Error(), "unknown flag: --")
 	if !found {
 		return Usage("%v\nSee `%s --help`.", err, cmd.CommandPath())
@@ -106,4 +129,18 @@ func FlagError(cmd *cobra.Command, err error) error {
 func me(ctx context.Context, r *rest) (api.Me, error) {
 	got, err := ask[api.Me](ctx, r, http.MethodGet, "/me", nil)
 	return got.Value, err
+}
+
+// owner is whom a command is for when it does not say: a student's token can
+// only mean its holder; staff and admins act for people, and the person at the
+// keyboard is the best guess.
+func (w World) owner(ctx context.Context, r *rest) (string, error) {
+	who, err := me(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if user := w.Getenv("USER"); user != "" && who.Role != string(environment.RoleStudent) {
+		return user, nil
+	}
+	return who.Subject, nil
 }

@@ -1,9 +1,12 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/daskbot/daskbot/internal/api"
 )
@@ -56,8 +59,26 @@ func (e *refused) Error() string {
 	return b.String()
 }
 
-// ExitCode says how a command that ended with err exits.
-func ExitCode(err error) int {
+// Execute runs the command that args name, prints its error and returns the
+// exit code. It is the one place where an error of a command is shown.
+func Execute(ctx context.Context, root *cobra.Command, args []string, w World) int {
+	begun := false
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { begun = true; return nil }
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitDone
+	}
+	_, _ = fmt.Fprintln(w.Err, root.Name()+": "+strings.TrimSpace(err.Error()))
+	// What fails before a command runs, or for want of a flag, is usage.
+	if !begun || strings.HasPrefix(err.Error(), "required flag") {
+		return ExitUsage
+	}
+	return exitCode(err)
+}
+
+// exitCode says how a command that ended with err exits.
+func exitCode(err error) int {
 	var usage *usageError
 	var away *unreachable
 	var no *refused

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daskbot/daskbot/internal/api"
-	"github.com/daskbot/daskbot/internal/environment"
 )
 
 func (w World) status() *cobra.Command {
@@ -42,13 +41,9 @@ func (w World) showOne(ctx context.Context, r *rest, out format, id string) erro
 
 // showMine shows the caller's live environments: the only one in full.
 func (w World) showMine(ctx context.Context, r *rest, out format) error {
-	who, err := me(ctx, r)
+	owner, err := w.owner(ctx, r)
 	if err != nil {
 		return err
-	}
-	owner := who.Subject
-	if user := w.Getenv("USER"); user != "" && who.Role != string(environment.RoleStudent) {
-		owner = user // as `up` does
 	}
 	got, err := all[api.Environment](ctx, r, "/environments", url.Values{"owner": {owner}, "state": {"pending,creating,ready,updating,deleting"}})
 	if err != nil {

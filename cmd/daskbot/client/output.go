@@ -132,14 +132,10 @@ func (w World) clockAndDistance(t *time.Time) string {
 
 // roughly prints a duration as people say it.
 func roughly(d time.Duration) string {
-	switch {
-	case d < time.Minute:
+	if d < time.Hour {
 		return environment.FormatDuration(d.Round(time.Second))
-	case d < time.Hour:
-		return environment.FormatDuration(d.Round(time.Second).Truncate(time.Second))
-	default:
-		return environment.FormatDuration(d.Round(time.Minute))
 	}
+	return environment.FormatDuration(d.Round(time.Minute))
 }
 
 // count says "1 pod" or "2 pods".

@@ -111,8 +111,8 @@ func (p *progress) draw() {
 	if p.now.Estimate.Steps > 0 {
 		parts = append(parts, fmt.Sprintf("step %d of %d", p.now.Estimate.Step, p.now.Estimate.Steps))
 	}
-	parts = append(parts, oneLine(p.now.Message), roughly(p.world.Now().Sub(p.begun)))
-	text := strings.Join(parts, " · ") + p.left()
+	parts = append(parts, roughly(p.world.Now().Sub(p.begun)))
+	text := strings.Join(parts, " · ") + p.left() + " · " + oneLine(p.now.Message) // last: it is what may be cut
 	if room := p.width - 3; room > 0 && len([]rune(text)) > room {
 		text = string([]rune(text)[:room-1]) + "…"
 	}

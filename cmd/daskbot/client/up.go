@@ -55,7 +55,6 @@ func (w World) up() *cobra.Command {
 	flags.StringSliceVar(&f.packages, "packages", nil, "extra Python packages, separated by commas")
 	flags.BoolVar(&f.wait, "wait", false, "wait until it is ready or failed, and show how far it is")
 	flags.Var(&f.timeout, "timeout", "with --wait: how long to wait at most, such as 20m (default without end)")
-	cmd.MarkFlagsMutuallyExclusive("ttl", "until")
 	_ = cmd.RegisterFlagCompletionFunc("profile", w.completeProfiles)
 	return cmd
 }
@@ -64,6 +63,9 @@ func (w World) up() *cobra.Command {
 // is a usage error; everything else the daemon judges.
 func (w World) request(ctx context.Context, r *rest, f upFlags, workersGiven bool) (api.Request, error) {
 	out := api.Request{Owner: f.owner, Course: f.course, Profile: f.profile, Project: f.project, TTL: f.ttl, Packages: f.packages}
+	if f.ttl != "" && f.until != "" {
+		return out, Usage("Give --ttl or --until, not both.")
+	}
 	if f.ttl != "" {
 		if _, err := environment.ParseDuration("ttl", f.ttl); err != nil {
 			return out, Usage("--ttl: %s", environment.MessageOf(err))
@@ -83,16 +85,9 @@ func (w World) request(ctx context.Context, r *rest, f upFlags, workersGiven boo
 	if out.Owner != "" {
 		return out, nil
 	}
-	who, err := me(ctx, r)
-	if err != nil {
-		return out, err
-	}
-	// Staff and admins ask for people; the person at the keyboard is the best
-	// guess. A student's token can only ask for its holder.
-	if out.Owner = w.Getenv("USER"); out.Owner == "" || who.Role == string(environment.RoleStudent) {
-		out.Owner = who.Subject
-	}
-	return out, nil
+	var err error
+	out.Owner, err = w.owner(ctx, r)
+	return out, err
 }
 
 func (w World) bringUp(ctx context.Context, r *rest, out format, request api.Request, f upFlags) error {
