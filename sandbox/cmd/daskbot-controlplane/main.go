@@ -1,36 +1,44 @@
 // Command daskbot-controlplane is the sandbox's multi-call Kubernetes binary:
-// it becomes the component its first argument names.
+// it becomes the component its first argument names. One binary for all of
+// them shares most of its code pages.
+//
+// With the build tags external_etcd and external_apiserver it leaves out what
+// another program provides, such as those in KUBEBUILDER_ASSETS; the API server
+// is most of the time a build takes.
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
-	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
+// components are the programs this binary can become. A build tag makes an
+// entry nil.
+var components = map[string]func() int{
+	"etcd":                    etcd,
+	"kube-apiserver":          apiserver,
+	"kube-controller-manager": func() int { return cli.Run(controllermanager.NewControllerManagerCommand()) },
+	"kube-scheduler":          func() int { return cli.Run(scheduler.NewSchedulerCommand()) },
+}
+
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: daskbot-controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler [FLAG]...")
+		fmt.Fprintf(os.Stderr, "usage: daskbot-controlplane %s [FLAG]...\n", strings.Join(slices.Sorted(maps.Keys(components)), "|"))
 		os.Exit(2)
 	}
 	component := os.Args[1]
-	os.Args = append([]string{component}, os.Args[2:]...)
-	switch component {
-	case "etcd":
-		etcdmain.Main(os.Args)
-	case "kube-apiserver":
-		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
-	case "kube-controller-manager":
-		os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
-	case "kube-scheduler":
-		os.Exit(cli.Run(scheduler.NewSchedulerCommand()))
-	default:
-		fmt.Fprintf(os.Stderr, "unknown component %q\n", component)
+	run := components[component]
+	if run == nil {
+		fmt.Fprintf(os.Stderr, "daskbot-controlplane: this build has no component %q\n", component)
 		os.Exit(2)
 	}
+	os.Args = append([]string{component}, os.Args[2:]...)
+	os.Exit(run())
 }

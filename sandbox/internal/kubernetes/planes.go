@@ -30,6 +30,7 @@ type Planes struct {
 	cfg    Config
 	starts chan *cluster
 	up     chan struct{} // closed when the store answers
+	over   chan struct{} // closed when Run returns
 
 	mu       sync.Mutex
 	clusters map[string]*cluster
@@ -55,7 +56,7 @@ func New(cfg Config) (*Planes, error) {
 			return nil, fmt.Errorf("no program is given for %s", name)
 		}
 	}
-	p := &Planes{cfg: cfg, starts: make(chan *cluster), up: make(chan struct{}), clusters: map[string]*cluster{}}
+	p := &Planes{cfg: cfg, starts: make(chan *cluster), up: make(chan struct{}), over: make(chan struct{}), clusters: map[string]*cluster{}}
 	// Processes are given absolute paths: they do not share our idea of where
 	// we are.
 	dir, err := filepath.Abs(cfg.StateDir)
@@ -81,7 +82,9 @@ func (p *Planes) clustersDir() string { return filepath.Join(p.cfg.StateDir, "cl
 // Run keeps the store and every cluster running until ctx is done, and returns
 // when every process it started is gone. It fails when the store cannot be
 // started at all, for example because another sandbox uses the same network.
+// It runs once.
 func (p *Planes) Run(ctx context.Context) error {
+	defer close(p.over)
 	if err := p.claimNetwork(ctx); err != nil {
 		return err
 	}
@@ -146,6 +149,8 @@ func (p *Planes) Start(ctx context.Context, spec cloud.ClusterSpec) (cloud.Endpo
 	select {
 	case <-ctx.Done():
 		return cloud.Endpoint{}, ctx.Err()
+	case <-p.over:
+		return cloud.Endpoint{}, ErrStopped
 	case <-p.up:
 	}
 	c, fresh, err := p.claim(spec)
@@ -155,7 +160,9 @@ func (p *Planes) Start(ctx context.Context, spec cloud.ClusterSpec) (cloud.Endpo
 	if fresh {
 		select {
 		case <-ctx.Done():
-			return cloud.Endpoint{}, errors.Join(ctx.Err(), p.drop(ctx, c))
+			return cloud.Endpoint{}, errors.Join(ctx.Err(), p.drop(context.WithoutCancel(ctx), c))
+		case <-p.over:
+			return cloud.Endpoint{}, ErrStopped // the record stays: the next Run starts it
 		case p.starts <- c:
 		}
 	}
@@ -165,8 +172,18 @@ func (p *Planes) Start(ctx context.Context, spec cloud.ClusterSpec) (cloud.Endpo
 	case <-c.ready:
 		return c.endpoint(), nil
 	case <-c.done:
-		return cloud.Endpoint{}, errors.Join(fmt.Errorf("start control plane of %s: %w", spec.Name, c.cause()), p.drop(ctx, c))
+		return cloud.Endpoint{}, p.failed(ctx, c)
 	}
+}
+
+// failed explains why a cluster's run has ended, and forgets the cluster,
+// unless it ended only because Run did: then it comes back with the next one.
+func (p *Planes) failed(ctx context.Context, c *cluster) error {
+	err := fmt.Errorf("start control plane of %s: %w", c.record.Spec.Name, c.cause())
+	if errors.Is(err, ErrStopped) {
+		return err
+	}
+	return errors.Join(err, p.drop(ctx, c))
 }
 
 // SetNodePools implements cloud.ControlPlanes.
@@ -211,6 +228,8 @@ func (p *Planes) Stop(ctx context.Context, id string) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-p.over:
+		return ErrStopped // the store is gone, too; the caller asks again after a restart
 	case <-c.done:
 	}
 	if err := p.drop(ctx, c); err != nil {

@@ -1,0 +1,5 @@
+//go:build external_apiserver
+
+package main
+
+var apiserver func() int

@@ -1,0 +1,5 @@
+//go:build external_etcd
+
+package main
+
+var etcd func() int
