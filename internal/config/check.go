@@ -71,9 +71,6 @@ func (c *Config) check(r *report) {
 	k.hostPort("server.addr", c.Server.Addr)
 	k.url("server.externalUrl", c.Server.ExternalURL, "http", "https")
 	c.Store.check(k)
-	if c.Auth.AdminTokenFile == "" {
-		r.add("auth.adminTokenFile", "names no file; write a path such as .daskbot/admin.token")
-	}
 	c.GKE.check(k, c.needsCloud())
 	c.checkClusters(k)
 	c.checkRecipes(k)

@@ -62,7 +62,8 @@ func (s Store) KeyBytes() []byte {
 // Auth is how callers prove who they are.
 type Auth struct {
 	// AdminTokenFile is where the first admin token is written (mode 0600) if
-	// the file does not exist yet, and read from otherwise.
+	// the file does not exist yet, and read from otherwise. Empty: no token is
+	// made.
 	AdminTokenFile string `json:"adminTokenFile"`
 }
 
