@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -29,7 +30,7 @@ func assemble(o options, state string, kept settings, l listeners, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	backends := standin.New(standin.Config{Log: log})
+	backends := standin.New(standin.Config{Log: log, StateDir: filepath.Join(state, "standin")})
 	planes, err := kubernetes.New(kubernetes.Config{
 		StateDir: filepath.Join(state, "kubernetes"), Binaries: programs, Network: kept.Network, Token: kept.Token,
 		Nodes: o.nodes, Compute: world, Backends: backends, Log: log,
@@ -37,12 +38,27 @@ func assemble(o options, state string, kept settings, l listeners, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	server := gke.New(gke.Config{World: world, Planes: planes, Token: kept.Token, Log: log})
+	server := gke.New(gke.Config{World: world, Planes: forgetting{planes, backends}, Token: kept.Token, Log: log})
 	handler, err := routes(world, server, backends, endpoints(state, kept, l), log)
 	if err != nil {
 		return nil, err
 	}
 	return &sandbox{listeners: l, planes: planes, gke: server, handler: handler, log: log}, nil
+}
+
+// forgetting drops what a cluster's stand-ins remember when the cluster goes.
+type forgetting struct {
+	cloud.ControlPlanes
+	backends *standin.Backends
+}
+
+// Stop ends the control plane, then forgets.
+func (f forgetting) Stop(ctx context.Context, id string) error {
+	if err := f.ControlPlanes.Stop(ctx, id); err != nil {
+		return err
+	}
+	f.backends.Forget(id)
+	return nil
 }
 
 // routes puts everything that speaks HTTP on one address.

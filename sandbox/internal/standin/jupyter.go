@@ -3,9 +3,12 @@ package standin
 import (
 	"context"
 	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"net/http"
 	"regexp"
 	"strings"
@@ -171,18 +174,24 @@ func (j *jupyter) passwordHash(ctx context.Context, pod *corev1.Pod) (string, er
 
 // passwordMatches checks a password against a hash that Jupyter makes:
 // argon2:$argon2id$…, or algorithm:salt:hash of old.
-func passwordMatches(hash, password string) bool {
-	algorithm, rest, _ := strings.Cut(hash, ":")
+func passwordMatches(hashed, password string) bool {
+	algorithm, rest, _ := strings.Cut(hashed, ":")
 	switch algorithm {
 	case "argon2":
 		return argon2Matches(rest, password)
-	case "sha1":
+	default: // any that Python's hashlib knows
 		salt, want, ok := strings.Cut(rest, ":")
-		sum := sha1.Sum([]byte(password + salt))
-		return ok && same(hex.EncodeToString(sum[:]), want)
+		digest, known := digests[algorithm]
+		if !ok || !known {
+			return false
+		}
+		h := digest()
+		_, _ = h.Write([]byte(password + salt)) // never fails
+		return same(hex.EncodeToString(h.Sum(nil)), want)
 	}
-	return false
 }
+
+var digests = map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New, "sha512": sha512.New}
 
 // argon2Matches reads $argon2id$v=19$m=10240,t=10,p=8$salt$hash.
 func argon2Matches(encoded, password string) bool {
