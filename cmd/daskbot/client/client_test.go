@@ -159,6 +159,20 @@ func TestWaitInPlainLines(t *testing.T) {
 	}
 }
 
+func TestWaitForTheEnd(t *testing.T) {
+	d := newDaemon(t)
+	ready(d)
+	var out, errs output
+	code := waitingFor(t, d, d.world(&out, &errs), &errs, "down "+id+" --wait", "Deletion was asked for", func() {
+		d.reach(id, environment.StateDeleting, environment.PhaseTeardown, "Deleting the Kubernetes cluster.")
+		d.reach(id, environment.StateDeleted, environment.PhaseGone, "Deleted; nothing is left that costs money.")
+	})
+	want := "13:00:00  stopping   Deletion was asked for.\n13:00:00  teardown   Deleting the Kubernetes cluster.\n13:00:00  gone       Deleted; nothing is left that costs money.\n"
+	if diff := cmp.Diff(want, errs.String()); diff != "" || code != ExitDone {
+		t.Errorf("got %d (-want +got):\n%s", code, diff)
+	}
+}
+
 func TestWaitOnATerminal(t *testing.T) {
 	d := newDaemon(t)
 	seedBeing(d)
@@ -252,6 +266,29 @@ func TestFollowSurvivesBrokenConnections(t *testing.T) {
 	defer mu.Unlock()
 	if diff := cmp.Diff([]string{"0", "1", "3"}, lasts); diff != "" {
 		t.Errorf("Last-Event-ID (-want +got):\n%s", diff)
+	}
+}
+
+// TestWaitSurvivesARestart lets every third request fail, as while a daemon
+// is being restarted.
+func TestWaitSurvivesARestart(t *testing.T) {
+	d := newDaemon(t)
+	seedBeing(d)
+	var requests atomic.Int32
+	d.around = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n := requests.Add(1); n > 2 && n%3 == 0 { // the first two ask for it
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	var out, errs output
+	code := waitingFor(t, d, d.world(&out, &errs), &errs, "up --wait", "Asked for", func() {
+		d.reach(id, environment.StateReady, environment.PhaseReady, "Ready to use.")
+	})
+	if code != ExitDone || !strings.Contains(errs.String(), "ready      Ready to use.") {
+		t.Errorf("got %d: %s", code, errs.String())
 	}
 }
 

@@ -46,13 +46,20 @@ func newDaemon(t *testing.T) *daemon {
 	t.Cleanup(func() { _ = opened.Close() })
 	feed := &environment.Feed{}
 	d := &daemon{t: t, store: environment.Announce(opened, feed), around: func(h http.Handler) http.Handler { return h }}
+	begun := false // tokens are listed by age
+	clock := func() time.Time {
+		if !begun {
+			return now.Add(-time.Minute)
+		}
+		return now
+	}
 	d.service = environment.NewService(environment.ServiceConfig{Store: d.store, Feed: feed, Catalogue: catalogue{}, Clusters: cloud{},
-		Workloads: kubernetes{}, Installation: "test", Now: func() time.Time { return now }})
+		Workloads: kubernetes{}, Installation: "test", Now: clock})
 	secret, err := d.service.EnsureAdminToken(t.Context(), environment.Secret{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.admin = secret.Reveal()
+	d.admin, begun = secret.Reveal(), true
 	rest, err := api.New(api.Config{Service: d.service, Log: log})
 	if err != nil {
 		t.Fatal(err)

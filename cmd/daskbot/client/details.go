@@ -62,6 +62,9 @@ func cost(c api.Cost) string {
 	if c.PricesAsOf == "" {
 		return ""
 	}
+	if c.USDPerHour == 0 {
+		return fmt.Sprintf("about $%.2f in all (list prices of %s)", c.USDTotal, c.PricesAsOf)
+	}
 	return fmt.Sprintf("about $%.2f an hour, $%.2f so far (list prices of %s)", c.USDPerHour, c.USDTotal, c.PricesAsOf)
 }
 

@@ -29,23 +29,23 @@ var errSilent = errors.New("the stream fell silent")
 // at a terminal state, a refusal, show's error or ctx's. notice gets a
 // sentence when the connection is lost.
 func (w World) follow(ctx context.Context, r *rest, id string, after int64, show func(api.Event) error, notice func(string)) error {
-	pause := firstPause
+	pause, told := firstPause, false
 	for {
 		seen := after
 		done, err := r.stream(ctx, id, &after, show)
-		var no *refused
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case done:
 			return err
-		case errors.As(err, &no) && no.problem.Status < http.StatusInternalServerError:
+		case err != nil && !passing(err):
 			return err
 		}
 		if after > seen {
-			pause = firstPause
+			pause, told = firstPause, false
 		}
-		if pause >= 4*firstPause {
+		if pause >= 4*firstPause && !told {
+			told = true
 			notice("The connection to daskbot is lost; trying again. What was asked for goes on.")
 		}
 		select {
@@ -67,7 +67,7 @@ func (r *rest) stream(ctx context.Context, id string, after *int64, show func(ap
 	resp, err := r.send(ctx, http.MethodGet, environmentPath(id, "events"), nil,
 		"Accept", "text/event-stream", "Last-Event-ID", strconv.FormatInt(*after, 10))
 	if err != nil {
-		return false, err
+		return !passing(err), err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNoContent {
@@ -80,7 +80,7 @@ func (r *rest) stream(ctx context.Context, id string, after *int64, show func(ap
 		if err != nil {
 			// The daemon ends the stream at a terminal state and when it stops;
 			// asking again tells which: a terminal one answers 204.
-			return false, endOf(err)
+			return false, r.endOf(err)
 		}
 		alive.Reset(silence)
 		line = strings.TrimRight(line, "\r\n")
@@ -96,16 +96,25 @@ func (r *rest) stream(ctx context.Context, id string, after *int64, show func(ap
 		if err != nil {
 			return false, err
 		}
-		*after = max(*after, e.Seq)
 		if err := show(e); err != nil {
-			return true, err
+			return !passing(err), err
 		}
+		*after = max(*after, e.Seq)
 	}
 }
 
-func endOf(err error) error {
+// endOf is nil for an end in good order, else a lost connection.
+func (r *rest) endOf(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	return err
+	return &unreachable{address: r.address, err: err}
+}
+
+// passing says whether an error may be gone when asked again: a daemon that is
+// being restarted is no reason to stop waiting.
+func passing(err error) bool {
+	var away *unreachable
+	var no *refused
+	return errors.As(err, &away) || errors.As(err, &no) && no.problem.Status >= http.StatusInternalServerError
 }

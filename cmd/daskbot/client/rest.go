@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,7 +105,7 @@ func (r *rest) send(ctx context.Context, method, path string, body any, headers 
 
 // away says that there was no answer; an end that was asked for is not that.
 func (r *rest) away(ctx context.Context, err error) error {
-	if ctx.Err() == context.Canceled {
+	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return ctx.Err()
 	}
 	return &unreachable{address: r.address, err: err}

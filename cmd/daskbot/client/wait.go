@@ -18,6 +18,8 @@ type goal struct {
 	reached environment.State
 	// over are the states in which it will not come any more.
 	over []environment.State
+	// ignores are the states of events that belong to an earlier story.
+	ignores []environment.State
 	// goesOn says what happens while nobody waits.
 	goesOn string
 }
@@ -25,7 +27,8 @@ type goal struct {
 var (
 	upGoal = goal{reached: environment.StateReady, goesOn: "goes on being made",
 		over: []environment.State{environment.StateFailed, environment.StateDeleting, environment.StateDeleted}}
-	downGoal = goal{reached: environment.StateDeleted, goesOn: "goes on being deleted", over: []environment.State{environment.StateFailed}}
+	downGoal = goal{reached: environment.StateDeleted, goesOn: "goes on being deleted",
+		ignores: []environment.State{environment.StatePending, environment.StateCreating, environment.StateReady, environment.StateUpdating, environment.StateFailed}}
 )
 
 var errEnough = errors.New("nothing more to wait for")
@@ -44,6 +47,9 @@ func (w World) await(ctx context.Context, r *rest, e api.Environment, timeout ti
 	defer p.end()
 	err := p.run(ctx, func(ctx context.Context, show func(api.Event, api.Environment), notice func(string)) error {
 		return w.follow(ctx, r, e.ID, 0, func(ev api.Event) error {
+			if slices.Contains(g.ignores, environment.State(ev.State)) {
+				return nil
+			}
 			// The event says that something happened; the environment what is true now.
 			now, err := ask[api.Environment](ctx, r, http.MethodGet, environmentPath(e.ID), nil)
 			if err != nil {
@@ -51,10 +57,13 @@ func (w World) await(ctx context.Context, r *rest, e api.Environment, timeout ti
 			}
 			last = now
 			show(ev, now.Value)
-			if g.met(now.Value) {
-				return errEnough
+			if !g.met(now.Value) {
+				return nil
 			}
-			return nil
+			if ev.State != now.Value.State { // it went on since: the last word is still to come
+				show(api.Event{At: w.Now(), State: now.Value.State, Phase: now.Value.Phase, Message: now.Value.Message}, now.Value)
+			}
+			return errEnough
 		}, notice)
 	})
 	p.end()

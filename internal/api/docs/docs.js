@@ -43,7 +43,7 @@ const table = (head, rows) => {
 
 // example builds a value that the schema accepts from the examples in it.
 const example = (spec, schema, depth = 0) => {
-  if (!schema || depth > 6) return null;
+  if (!schema || depth > 12) return null; // a schema may hold itself
   if (schema.$ref) return example(spec, spec.components.schemas[refName(schema)], depth + 1);
   if (schema.examples) return schema.examples[0];
   const type = [].concat(schema.type)[0];
