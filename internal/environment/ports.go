@@ -62,6 +62,17 @@ type Change struct {
 	Token    *Token
 	Person   *Person
 	Duration *Duration
+	// Within are limits that must hold once the change is written, or nothing
+	// is, with the bound's own Refusal. A change with limits carries an event.
+	Within []Bound
+}
+
+// Bound limits how many environments may be live at once; an empty owner or
+// course counts all.
+type Bound struct {
+	Owner, Course string
+	Max           int
+	Refusal       *Error
 }
 
 // Job is a wake-up for one row. The queue holds no truth: a lost or doubled

@@ -260,15 +260,13 @@ func fingerprint(r Request) string {
 }
 
 func (s *Service) create(ctx context.Context, who Caller, r Request, p Profile) (Environment, error) {
-	if err := s.admit(ctx, r, p); err != nil {
-		return Environment{}, err
-	}
 	e := s.newEnvironment(who, r, p)
 	err := s.store.Commit(ctx, Change{
 		Environment: &e,
 		Events:      []Event{event(e, EventRequested, who.Subject, "Asked for "+p.Name+".", e.CreatedAt)},
 		Wake:        []Job{{JobEnvironment, e.ID, urgency(who)}},
 		Replay:      s.replay(who, r, e.ID),
+		Within:      s.bounds(r, p),
 	})
 	e.Version++
 	return e, err
@@ -281,32 +279,23 @@ func urgency(who Caller) Urgency {
 	return UrgencyPerson
 }
 
-// admit refuses what the limits on environments do not allow. Money and the
+// bounds are the limits on how many environments there may be. Money and the
 // cloud's quota are checked later, by whoever asks the cloud.
-func (s *Service) admit(ctx context.Context, r Request, p Profile) error {
+func (s *Service) bounds(r Request, p Profile) []Bound {
 	policy := s.policy(p, r.Course)
-	checks := []struct {
-		max           int
-		owner, course string
-		whose         string
-	}{
-		{policy.MaxPerOwner, r.Owner, "", r.Owner + " has"},
-		{policy.MaxPerCourse, "", r.Course, "the course has"},
-		{policy.MaxTotal, "", "", "there are"},
-	}
-	for i, c := range checks {
-		if c.max == 0 || i == 1 && r.Course == "" {
-			continue
-		}
-		n, err := s.store.CountLive(ctx, c.owner, c.course)
-		if err != nil {
-			return err
-		}
-		if n >= c.max {
-			return Errorf(CodeQuota, "No more can be made: %s %s, and %d is the limit. End one with `daskbot down` first.", c.whose, count(n, "environment", "environments"), c.max)
+	var out []Bound
+	add := func(owner, course, whose string, limit int) {
+		if limit > 0 {
+			out = append(out, Bound{Owner: owner, Course: course, Max: limit, Refusal: Errorf(CodeQuota,
+				"No more can be made: %s %s, and that is the limit. End one with `daskbot down` first.", whose, count(limit, "environment", "environments"))})
 		}
 	}
-	return nil
+	add(r.Owner, "", r.Owner+" has", policy.MaxPerOwner)
+	if r.Course != "" {
+		add("", r.Course, "the course has", policy.MaxPerCourse)
+	}
+	add("", "", "there are", policy.MaxTotal)
+	return out
 }
 
 func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {

@@ -36,6 +36,7 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, change environment.Change
 		func() error { return putPerson(ctx, tx, change.Person) },
 		func() error { return s.wakeAll(ctx, tx, change.Wake) },
 		func() error { return s.append(ctx, tx, change.Events, change.Duration) },
+		func() error { return within(ctx, tx, change.Within) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -72,6 +73,22 @@ func put(ctx context.Context, tx *sql.Tx, version int64, insert, update string, 
 		return err
 	}
 	return conflict(nil)
+}
+
+// within counts what is live with this change in it. Changes with limits carry
+// an event, so each waits its turn for the counter of events: two that are
+// written at once see each other here.
+func within(ctx context.Context, tx *sql.Tx, bounds []environment.Bound) error {
+	for _, b := range bounds {
+		var n int
+		if err := tx.QueryRowContext(ctx, countLive, b.Owner, b.Course).Scan(&n); err != nil {
+			return fmt.Errorf("count environments: %w", err)
+		}
+		if n > b.Max {
+			return b.Refusal
+		}
+	}
+	return nil
 }
 
 // append gives events and samples their numbers. It comes last because the

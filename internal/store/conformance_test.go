@@ -31,6 +31,7 @@ func conformance(t *testing.T, url fresh) {
 		{"OneLiveEnvironment", testOneLiveEnvironment},
 		{"OneLiveCluster", testOneLiveCluster},
 		{"TenClients", testTenClients},
+		{"Within", testWithin},
 		{"CompareAndSwap", testCompareAndSwap},
 		{"Paging", testPaging},
 		{"Filter", testFilter},
@@ -263,6 +264,35 @@ func testTenClients(t *testing.T, url fresh) {
 }
 
 // testCompareAndSwap compares the store with a map through random writes.
+// testWithin: ten clients ask at once for what a limit of three allows.
+func testWithin(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	full := environment.Errorf(environment.CodeQuota, "Full.")
+	codes := make(chan environment.Code, 10)
+	for i := range 10 {
+		go func() {
+			e := anEnvironment(fmt.Sprintf("e%d", i))
+			e.Owner, e.Profile = "alice", fmt.Sprintf("p%d", i)
+			codes <- environment.CodeOf(s.Commit(t.Context(), environment.Change{Environment: &e,
+				Events: []environment.Event{{Environment: e.ID, Type: environment.EventRequested}},
+				Within: []environment.Bound{{Owner: "alice", Max: 3, Refusal: full}}}))
+		}()
+	}
+	made := 0
+	for range 10 {
+		switch code := <-codes; code {
+		case "":
+			made++
+		case environment.CodeQuota:
+		default:
+			t.Errorf("got code %s; want none or quota", code)
+		}
+	}
+	if n, err := s.CountLive(t.Context(), "alice", ""); made != 3 || n != 3 || err != nil {
+		t.Errorf("got %d made and %d live (%v); want 3 and 3", made, n, err)
+	}
+}
+
 func testCompareAndSwap(t *testing.T, url fresh) {
 	s, run := open(t, url(t)), 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -107,12 +107,13 @@ func (s *Store) Environments(ctx context.Context, f environment.Filter) ([]envir
 	return items, next, nil
 }
 
+const countLive = `SELECT COUNT(*) FROM environments
+	WHERE live = 1 AND ($1 = '' OR owner = $1) AND ($2 = '' OR course = $2)`
+
 // CountLive counts live environments; an empty owner or course matches all.
 func (s *Store) CountLive(ctx context.Context, owner, course string) (int, error) {
-	const text = `SELECT COUNT(*) FROM environments
-		WHERE live = 1 AND ($1 = '' OR owner = $1) AND ($2 = '' OR course = $2)`
 	var n int
-	if err := s.reads.QueryRowContext(ctx, text, owner, course).Scan(&n); err != nil {
+	if err := s.reads.QueryRowContext(ctx, countLive, owner, course).Scan(&n); err != nil {
 		return 0, translate(fmt.Errorf("count environments: %w", err))
 	}
 	return n, nil
