@@ -117,8 +117,10 @@ type Queue interface {
 // Filter selects environments; empty fields match all.
 type Filter struct {
 	Owner, Course string
-	// Courses limits to these when not nil; what a caller may see.
+	// Courses limits to these, and to what Self owns, when not nil: what a
+	// caller may see.
 	Courses []string
+	Self    string
 	States  []State
 	Limit   int
 	Cursor  string

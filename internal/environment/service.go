@@ -362,7 +362,7 @@ func (s *Service) List(ctx context.Context, who Caller, f Filter) ([]Environment
 	case RoleAdmin:
 	case RoleStaff:
 		if f.Owner != who.Subject {
-			f.Courses = slices.Clone(who.Courses)
+			f.Self, f.Courses = who.Subject, slices.Clone(who.Courses)
 			if f.Courses == nil {
 				f.Courses = []string{}
 			}

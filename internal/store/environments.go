@@ -202,16 +202,15 @@ func (q *query) where() string {
 }
 
 // in adds column IN (values); no values match nothing.
-func in[T ~string](q *query, column string, values []T) {
+func oneOf[T ~string](q *query, column string, values []T) string {
 	if len(values) == 0 {
-		q.and("1 = 0")
-		return
+		return "1 = 0"
 	}
 	places := make([]string, len(values))
 	for i, v := range values {
 		places[i] = q.arg(string(v))
 	}
-	q.and(column + " IN (" + strings.Join(places, ", ") + ")")
+	return column + " IN (" + strings.Join(places, ", ") + ")"
 }
 
 func filterQuery(f environment.Filter) (*query, error) {
@@ -223,10 +222,10 @@ func filterQuery(f environment.Filter) (*query, error) {
 		q.and("e.course = " + q.arg(f.Course))
 	}
 	if f.Courses != nil {
-		in(q, "e.course", f.Courses)
+		q.and("(" + oneOf(q, "e.course", f.Courses) + " OR e.owner <> '' AND e.owner = " + q.arg(f.Self) + ")")
 	}
 	if len(f.States) > 0 {
-		in(q, "e.state", f.States)
+		q.and(oneOf(q, "e.state", f.States))
 	}
 	if f.Cursor != "" {
 		after, err := parseCursor(f.Cursor)

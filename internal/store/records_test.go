@@ -77,6 +77,7 @@ func testFilter(t *testing.T, url fresh) {
 		{"owner", environment.Filter{Owner: "s1"}, []string{"e1", "e0"}},
 		{"course", environment.Filter{Course: "a"}, []string{"e2", "e0"}},
 		{"courses", environment.Filter{Courses: []string{"b", "c"}}, []string{"e1"}},
+		{"courses, and one's own", environment.Filter{Courses: []string{"b", "c"}, Self: "s2"}, []string{"e3", "e2", "e1"}},
 		{"no courses", environment.Filter{Courses: []string{}}, nil},
 		{"states", environment.Filter{States: []environment.State{environment.StateReady, environment.StateFailed}}, []string{"e3", "e2", "e0"}},
 		{"injection", environment.Filter{Owner: "s1' OR '1'='1"}, nil},
