@@ -14,12 +14,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
 
 // ErrMissing says that the control plane has not been built; a test skips.
-var ErrMissing = errors.New("bin/daskbot-controlplane is missing; `make build` makes it")
+var ErrMissing = errors.New("bin/daskbot-controlplane is missing (`make build` makes it) and KUBEBUILDER_ASSETS is not set")
 
 // Server is a running control plane.
 type Server struct {
@@ -35,7 +36,7 @@ type Server struct {
 // and returns once the API server is ready. It returns ErrMissing when there
 // is no binary. The caller stops the server.
 func Start(ctx context.Context) (*Server, error) {
-	binary, err := find()
+	program, err := find()
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func Start(ctx context.Context) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir, Token: rand.Text()}
-	if err := s.start(ctx, binary); err != nil {
+	if err := s.start(ctx, program); err != nil {
 		s.Stop()
 		return nil, err
 	}
@@ -60,23 +61,27 @@ func (s *Server) Stop() {
 	_ = os.RemoveAll(s.dir)
 }
 
-// find looks for the binary in the checkout around the working directory.
-func find() (string, error) {
+// find returns how to run a component: its own binary in KUBEBUILDER_ASSETS,
+// or the multi-call binary of the checkout around the working directory.
+func find() (func(component string) []string, error) {
+	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
+		return func(component string) []string { return []string{filepath.Join(assets, component)} }, nil
+	}
 	dir, err := os.Getwd()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for dir != filepath.Dir(dir) {
 		path := filepath.Join(dir, "bin", "daskbot-controlplane")
 		if _, err := os.Stat(path); err == nil {
-			return path, nil
+			return func(component string) []string { return []string{path, component} }, nil
 		}
 		dir = filepath.Dir(dir)
 	}
-	return "", ErrMissing
+	return nil, ErrMissing
 }
 
-func (s *Server) start(ctx context.Context, binary string) error {
+func (s *Server) start(ctx context.Context, program func(string) []string) error {
 	ports, err := freePorts(4)
 	if err != nil {
 		return err
@@ -87,12 +92,12 @@ func (s *Server) start(ctx context.Context, binary string) error {
 	}
 	etcd := fmt.Sprintf("http://127.0.0.1:%d", ports[0])
 	peer := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
-	if err := s.run(binary, "etcd", "--unsafe-no-fsync", "--data-dir="+s.path("etcd"), "--log-level=error",
+	if err := s.run("etcd", program("etcd"), "--unsafe-no-fsync", "--data-dir="+s.path("etcd"), "--log-level=error",
 		"--listen-client-urls="+etcd, "--advertise-client-urls="+etcd,
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer); err != nil {
 		return err
 	}
-	if err := s.run(binary, "kube-apiserver", "--etcd-servers="+etcd, "--cert-dir="+s.path("certs"),
+	if err := s.run("kube-apiserver", program("kube-apiserver"), "--etcd-servers="+etcd, "--cert-dir="+s.path("certs"),
 		"--service-account-key-file="+key, "--service-account-signing-key-file="+key,
 		"--service-account-issuer=https://kubernetes.default.svc", "--token-auth-file="+s.path("tokens.csv"),
 		"--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true",
@@ -103,7 +108,7 @@ func (s *Server) start(ctx context.Context, binary string) error {
 	if err := s.ready(ctx); err != nil {
 		return fmt.Errorf("wait for kube-apiserver (its log is in %s): %w", s.dir, err)
 	}
-	return s.run(binary, "kube-controller-manager", "--kubeconfig="+s.path("kubeconfig"), "--leader-elect=false",
+	return s.run("kube-controller-manager", program("kube-controller-manager"), "--kubeconfig="+s.path("kubeconfig"), "--leader-elect=false",
 		"--service-account-private-key-file="+key, "--use-service-account-credentials",
 		fmt.Sprintf("--secure-port=%d", ports[3]), "--bind-address=127.0.0.1", "--cert-dir="+s.path("cm"))
 }
@@ -131,13 +136,13 @@ current-context: x
 		os.WriteFile(s.path("kubeconfig"), []byte(kubeconfig), 0o600))
 }
 
-func (s *Server) run(binary string, args ...string) error {
-	log, err := os.Create(s.path(args[0] + ".log"))
+func (s *Server) run(name string, program []string, flags ...string) error {
+	log, err := os.Create(s.path(name + ".log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close() // the child has its own copy
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(program[0], slices.Concat(program[1:], flags)...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

@@ -114,7 +114,7 @@ func replicaFailure(d appsv1.Deployment) string {
 // component is the name under which people know a part: what the charts and
 // the operator write on it, else its own name.
 func component(labels map[string]string, name string) string {
-	for _, key := range []string{"app.kubernetes.io/component", "component", "dask.org/component"} {
+	for _, key := range []string{"app.kubernetes.io/component", "component", "dask.org/component", "app.kubernetes.io/name"} {
 		if value := labels[key]; value != "" {
 			return value
 		}

@@ -22,7 +22,8 @@ const (
 // Logs copies the last lines of a component's pods to w, each container under
 // a heading. A component is what `status` shows, or the name of a pod or of its
 // Deployment; "" is every pod. A container that crashed and has not come back
-// gives the log of its last life.
+// gives the log of its last life. Releases that serve every tenant of a shared
+// cluster are left out, since their logs speak of the others.
 //
 // CodeNotFound says which components there are. A container whose log cannot
 // be read is noted in its place.
@@ -40,7 +41,7 @@ func (c *Client) Logs(ctx context.Context, t environment.Target, p environment.P
 	}
 	for _, pod := range matching {
 		for _, container := range containers(pod) {
-			if err := l.copyLog(ctx, pod, container, int64(min(tail, maxTail)), w); err != nil {
+			if err := c.copyLog(ctx, l, pod, container, int64(min(tail, maxTail)), w); err != nil {
 				return err
 			}
 		}
@@ -48,10 +49,20 @@ func (c *Client) Logs(ctx context.Context, t environment.Target, p environment.P
 	return nil
 }
 
+// ownNamespaces are those whose pods are the environment's own.
+func ownNamespaces(p environment.Plan) []string {
+	if p.Dedicated {
+		return append([]string{p.Namespace}, otherNamespaces(p)...)
+	}
+	own := p
+	own.Releases = slices.DeleteFunc(slices.Clone(p.Releases), func(r environment.Release) bool { return r.ClusterWide })
+	return append([]string{p.Namespace}, otherNamespaces(own)...)
+}
+
 func (l *link) podsOf(ctx context.Context, p environment.Plan, wanted string) ([]corev1.Pod, error) {
 	var matching []corev1.Pod
 	var known []string
-	for _, namespace := range append([]string{p.Namespace}, otherNamespaces(p)...) {
+	for _, namespace := range ownNamespaces(p) {
 		list, err := l.typed.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return nil, err
@@ -97,14 +108,15 @@ func containers(pod corev1.Pod) []life {
 
 // copyLog fails only when w does: one container without a log must not hide
 // those of the others.
-func (l *link) copyLog(ctx context.Context, pod corev1.Pod, c life, tail int64, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "==> %s %s <==\n", pod.Name, c.name); err != nil {
+func (c *Client) copyLog(ctx context.Context, l *link, pod corev1.Pod, of life, tail int64, w io.Writer) error {
+	if _, err := fmt.Fprintf(w, "==> %s %s <==\n", pod.Name, of.name); err != nil {
 		return err
 	}
 	limit := int64(maxLog)
 	stream, err := l.typed.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
-		Container: c.name, TailLines: &tail, LimitBytes: &limit, Previous: c.previous}).Stream(ctx)
+		Container: of.name, TailLines: &tail, LimitBytes: &limit, Previous: of.previous}).Stream(ctx)
 	if err != nil {
+		c.config.Log.Debug("log not read", "pod", pod.Name, "container", of.name, "err", err)
 		_, err = fmt.Fprintln(w, "(its log cannot be read at the moment)")
 		return err
 	}

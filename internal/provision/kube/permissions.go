@@ -19,7 +19,29 @@ const (
 	googleClusterAdmin = "cluster-admin"
 	// clusterAdminBinding is the name that the first walkthrough types.
 	clusterAdminBinding = "cluster-admin-binding"
+	// roleEdit is Kubernetes' own role, and stands for tenantRole where that applies.
+	roleEdit = "edit"
 )
+
+// tenantRole is what "edit" means on a shared cluster. Kubernetes' own role of
+// that name may change network policies, which here keep tenants apart and
+// away from the nodes' metadata server.
+func tenantRole(p environment.Plan) *rbacv1ac.RoleApplyConfiguration {
+	rule := func(group string, resources ...string) *rbacv1ac.PolicyRuleApplyConfiguration {
+		return rbacv1ac.PolicyRule().WithAPIGroups(group).WithResources(resources...)
+	}
+	look := []string{"get", "list", "watch"}
+	change := append([]string{"create", "update", "patch", "delete", "deletecollection"}, look...)
+	return rbacv1ac.Role(ownerAccount, p.Namespace).WithLabels(ours(p)).WithRules(
+		rule("", "pods", "pods/exec", "pods/attach", "pods/portforward", "services", "configmaps", "secrets",
+			"persistentvolumeclaims").WithVerbs(change...),
+		rule("", "pods/log", "pods/status", "events", "endpoints", "serviceaccounts", "resourcequotas", "limitranges").WithVerbs(look...),
+		rule("apps", "deployments", "deployments/scale", "statefulsets", "statefulsets/scale", "replicasets").WithVerbs(change...),
+		rule("batch", "jobs", "cronjobs").WithVerbs(change...),
+		rule("kubernetes.dask.org", rbacv1.ResourceAll).WithVerbs(change...),
+		rule("networking.k8s.io", "networkpolicies").WithVerbs(look...),
+	)
+}
 
 // applyPermissions makes the service account behind the owner's kubeconfig and
 // the binding of the owner's Google account, and removes bindings of that
@@ -30,8 +52,14 @@ func (l *link) applyPermissions(ctx context.Context, p environment.Plan) error {
 	if _, err := l.typed.CoreV1().ServiceAccounts(p.Namespace).Apply(ctx, account, applyOptions); err != nil {
 		return err
 	}
+	if !p.Dedicated {
+		role := tenantRole(p)
+		if _, err := l.typed.RbacV1().Roles(p.Namespace).Apply(ctx, role, applyOptions); err != nil {
+			return err
+		}
+	}
 	owner := rbacv1ac.Subject().WithKind(rbacv1.ServiceAccountKind).WithName(ownerAccount).WithNamespace(p.Namespace)
-	if err := l.bind(ctx, p, ownerAccount, ours(p), "edit", owner); err != nil {
+	if err := l.bind(ctx, p, ownerAccount, ours(p), roleEdit, owner); err != nil {
 		return err
 	}
 	return l.applyGoogle(ctx, p)
@@ -76,6 +104,9 @@ func (l *link) applyGoogle(ctx context.Context, p environment.Plan) error {
 
 func (l *link) bind(ctx context.Context, p environment.Plan, name string, labels map[string]string, role string, who *rbacv1ac.SubjectApplyConfiguration) error {
 	ref := rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind("ClusterRole").WithName(role)
+	if role == roleEdit && !p.Dedicated {
+		ref.WithKind("Role").WithName(ownerAccount)
+	}
 	binding := rbacv1ac.RoleBinding(name, p.Namespace).WithLabels(labels).WithRoleRef(ref).WithSubjects(who)
 	_, err := l.typed.RbacV1().RoleBindings(p.Namespace).Apply(ctx, binding, applyOptions)
 	return err

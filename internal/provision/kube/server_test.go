@@ -368,6 +368,10 @@ func TestOwnersKubeconfig(t *testing.T) {
 	if _, err := owner.typed.CoreV1().Secrets(p.Namespace).List(ctx, metav1.ListOptions{}); err != nil {
 		t.Errorf("what `helm list` reads: %v", err)
 	}
+	err = owner.typed.NetworkingV1().NetworkPolicies(p.Namespace).Delete(ctx, "daskbot-tenant", metav1.DeleteOptions{})
+	if environment.CodeOf(translate("", err)) != environment.CodeForbidden {
+		t.Errorf("got %v; want the tenant's network policy out of reach", err)
+	}
 	_, err = owner.typed.CoreV1().Services("default").List(ctx, metav1.ListOptions{})
 	if environment.CodeOf(translate("", err)) != environment.CodeForbidden {
 		t.Errorf("got %v; want another namespace forbidden", err)
@@ -388,5 +392,15 @@ func TestLogsOfNothing(t *testing.T) {
 	err := c.Logs(t.Context(), target, sharedPlan("nothing"), "hub", 10, &out)
 	if environment.CodeOf(err) != environment.CodeNotFound {
 		t.Errorf("got %v; want CodeNotFound", err)
+	}
+}
+
+// The shared operator's namespace holds words about other tenants.
+func TestLogsAreTheTenantsOwn(t *testing.T) {
+	p := sharedPlan("logs")
+	p.Releases = append(p.Releases, environment.Release{Name: "op", Namespace: "operator", ClusterWide: true},
+		environment.Release{Name: "extra", Namespace: "logs-extra"})
+	if diff := cmp.Diff([]string{"logs", "logs-extra"}, ownNamespaces(p)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
