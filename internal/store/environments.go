@@ -201,7 +201,7 @@ func (q *query) where() string {
 	return "WHERE " + strings.Join(q.conditions, " AND ")
 }
 
-// in adds column IN (values); no values match nothing.
+// oneOf is a condition that holds for any of the values; none of none.
 func oneOf[T ~string](q *query, column string, values []T) string {
 	if len(values) == 0 {
 		return "1 = 0"
