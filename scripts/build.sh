@@ -9,9 +9,9 @@ version=${VERSION:-dev}
 # compile NAME DIRECTORY PACKAGE [LDFLAGS]
 compile() {
 	local name=$1 dir=$2 package=$3 flags="-s -w ${4:-}" count=0 total line said=$SECONDS
-	total=$(cd "$dir" && go list -trimpath -deps -f '{{if .Stale}}x{{end}}' "$package" | grep -c x || true)
+	total=$(cd "$dir" && go list -deps -f '{{if .Stale}}x{{end}}' "$package" | grep -c x || true)
 	if ((total > 20)); then say "compiling $name: $total packages"; fi
-	(cd "$dir" && go build -v -trimpath -ldflags "$flags" -o "$root/bin/$name" "$package" 2>&1) |
+	(cd "$dir" && go build -v -ldflags "$flags" -o "$root/bin/$name" "$package" 2>&1) |
 		while IFS= read -r line; do
 			if [[ $line == *' '* ]]; then # a compiler's message; package names have no blanks
 				say "$line" >&2
@@ -44,7 +44,11 @@ for name in "$@"; do
 			k8s.io/component-base/version.gitTreeState=clean \
 			k8s.io/client-go/pkg/version.gitVersion=$kubernetes)" ;;
 	helm)
-		compile helm tools helm.sh/helm/v3/cmd/helm "-X helm.sh/helm/v3/internal/version.version=v3.22.0" ;;
+		# Without the last four, lint and template think of Kubernetes 1.20.
+		compile helm tools helm.sh/helm/v3/cmd/helm "$(printf -- '-X helm.sh/helm/v3/%s ' \
+			internal/version.version=v3.22.0 \
+			pkg/chartutil.k8sVersionMajor=1 pkg/chartutil.k8sVersionMinor=37 \
+			pkg/lint/rules.k8sVersionMajor=1 pkg/lint/rules.k8sVersionMinor=37)" ;;
 	golangci-lint)
 		compile golangci-lint tools github.com/golangci/golangci-lint/v2/cmd/golangci-lint ;;
 	*) die "build.sh knows no program $name" ;;

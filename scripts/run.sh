@@ -21,8 +21,8 @@ stop() {
 	done
 	return 0
 }
-trap 'stop; exit 130' INT
-trap 'stop; exit 143' TERM HUP
+trap 'stop; exit 0' INT
+trap 'stop; exit 0' TERM HUP
 trap stop EXIT
 
 set -m
@@ -63,7 +63,7 @@ done
 
 prefix=''
 [[ $addr == 127.0.0.1:8080 ]] || prefix="DASKBOT_URL=http://$addr "
-[[ $state == "$root/.daskbot" ]] || prefix+="DASKBOT_TOKEN=\$(cat $state/admin.token) "
+[[ $state == "$root/.daskbot" ]] || prefix+="DASKBOT_STATE=$state "
 cat <<TEXT
 
 daskbot   http://$addr        (docs: http://$addr/docs)
