@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/daskbot/daskbot/cmd/daskbot/client/daemontest"
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
@@ -40,14 +41,14 @@ const id = "kq7wm2xd"
 
 // ready seeds one environment on a cluster.
 func ready(d *daemon) {
-	e := being(id)
+	e := daemontest.Being(id)
 	e.ClusterID = "c1"
-	if err := d.store.Commit(d.t.Context(), environment.Change{Cluster: &environment.Cluster{ID: "c1", Name: "daskbot-kq7wm2xd-1", Location: "us-central1-a",
+	if err := d.Store.Commit(d.t.Context(), environment.Change{Cluster: &environment.Cluster{ID: "c1", Name: "daskbot-kq7wm2xd-1", Location: "us-central1-a",
 		Key: "k", Placement: environment.Dedicated, State: environment.StateReady, Nodes: 2, AskedAt: now, CreatedAt: now, Shape: e.Recipe.Cluster}}); err != nil {
 		d.t.Fatal(err)
 	}
-	d.seed(e, environment.Event{At: now, Environment: id, Type: environment.EventRequested, State: environment.StatePending, Phase: environment.PhaseQueued, Step: 1, Steps: 7, Message: "Asked for daskhub.", Actor: "alice"})
-	d.reach(id, environment.StateReady, environment.PhaseReady, "Ready to use.")
+	d.Seed(e, environment.Event{At: now, Environment: id, Type: environment.EventRequested, State: environment.StatePending, Phase: environment.PhaseQueued, Step: 1, Steps: 7, Message: "Asked for daskhub.", Actor: "alice"})
+	d.Reach(id, environment.StateReady, environment.PhaseReady, "Ready to use.")
 }
 
 func TestCommands(t *testing.T) {
@@ -77,7 +78,7 @@ func TestMistakes(t *testing.T) {
 
 func TestNobodyThere(t *testing.T) {
 	d := newDaemon(t)
-	d.server.Close()
+	d.Server.Close()
 	var out output
 	if code := d.do(t.Context(), d.world(&out, &out), "list"); code != ExitUnreachable || !strings.Contains(out.String(), "does not answer") {
 		t.Errorf("got %d %s; want %d", code, out.String(), ExitUnreachable)
@@ -103,7 +104,7 @@ func TestWithoutToken(t *testing.T) {
 		if path != filepath.Join(".daskbot", "admin.token") {
 			t.Errorf("read %s", path)
 		}
-		return []byte(d.admin + "\n"), nil
+		return []byte(d.Admin + "\n"), nil
 	}
 	if code := d.do(t.Context(), w, "list"); code != ExitDone {
 		t.Errorf("got %d %s with the token file", code, out.String())
@@ -136,7 +137,7 @@ func waitingFor(t *testing.T, d *daemon, w World, errs *output, line, sign strin
 }
 
 func seedBeing(d *daemon) {
-	d.seed(being(id), environment.Event{At: now, Environment: id, Type: environment.EventRequested, State: environment.StatePending,
+	d.Seed(daemontest.Being(id), environment.Event{At: now, Environment: id, Type: environment.EventRequested, State: environment.StatePending,
 		Phase: environment.PhaseQueued, Step: 1, Steps: 7, Message: "Asked for daskhub.", Actor: "alice"})
 }
 
@@ -145,8 +146,8 @@ func TestWaitInPlainLines(t *testing.T) {
 	seedBeing(d)
 	var out, errs output
 	code := waitingFor(t, d, d.world(&out, &errs), &errs, "up --wait", "Asked for", func() {
-		d.reach(id, environment.StateCreating, environment.PhaseCluster, "Making the Kubernetes cluster.")
-		d.reach(id, environment.StateReady, environment.PhaseReady, "Ready to use.")
+		d.Reach(id, environment.StateCreating, environment.PhaseCluster, "Making the Kubernetes cluster.")
+		d.Reach(id, environment.StateReady, environment.PhaseReady, "Ready to use.")
 	})
 	for _, want := range []string{"alice already has kq7wm2xd, which is pending.\n", "13:00:00  queued     step 1 of 7  Asked for daskhub.",
 		"13:00:00  cluster    step 2 of 7  Making the Kubernetes cluster.", "13:00:00  ready      Ready to use.\n"} {
@@ -164,8 +165,8 @@ func TestWaitForTheEnd(t *testing.T) {
 	ready(d)
 	var out, errs output
 	code := waitingFor(t, d, d.world(&out, &errs), &errs, "down "+id+" --wait", "Deletion was asked for", func() {
-		d.reach(id, environment.StateDeleting, environment.PhaseTeardown, "Deleting the Kubernetes cluster.")
-		d.reach(id, environment.StateDeleted, environment.PhaseGone, "Deleted; nothing is left that costs money.")
+		d.Reach(id, environment.StateDeleting, environment.PhaseTeardown, "Deleting the Kubernetes cluster.")
+		d.Reach(id, environment.StateDeleted, environment.PhaseGone, "Deleted; nothing is left that costs money.")
 	})
 	want := "13:00:00  stopping   Deletion was asked for.\n13:00:00  teardown   Deleting the Kubernetes cluster.\n13:00:00  gone       Deleted; nothing is left that costs money.\n"
 	if diff := cmp.Diff(want, errs.String()); diff != "" || code != ExitDone {
@@ -180,8 +181,8 @@ func TestWaitOnATerminal(t *testing.T) {
 	w := d.world(&out, &errs)
 	w.Width = func() int { return 60 }
 	code := waitingFor(t, d, w, &errs, "up --wait", "step 1 of 7", func() {
-		d.reach(id, environment.StateCreating, environment.PhaseCluster, "Making the Kubernetes cluster.")
-		d.reach(id, environment.StateFailed, environment.PhaseCluster, "No quota is left for 8 more CPUs.")
+		d.Reach(id, environment.StateCreating, environment.PhaseCluster, "Making the Kubernetes cluster.")
+		d.Reach(id, environment.StateFailed, environment.PhaseCluster, "No quota is left for 8 more CPUs.")
 	})
 	text := errs.String()
 	for _, want := range []string{"\x1b[32m✓\x1b[0m queued", "\x1b[31m✗\x1b[0m No quota is left", "ready in about", "kq7wm2xd is failed: No quota is left"} {
@@ -207,7 +208,7 @@ func TestCtrlCStopsTheWaitingOnly(t *testing.T) {
 	}
 	cancel()
 	code := <-done
-	e, err := d.store.Environment(t.Context(), id)
+	e, err := d.Store.Environment(t.Context(), id)
 	if code != ExitFailed || err != nil || e.Desired != environment.Present || !strings.Contains(errs.String(), "goes on being made") {
 		t.Errorf("got %d, %v, %s: %s", code, err, e.Desired, errs.String())
 	}
@@ -241,7 +242,7 @@ func TestFollowSurvivesBrokenConnections(t *testing.T) {
 	var streams atomic.Int32
 	var mu sync.Mutex
 	var lasts []string
-	d.around = func(next http.Handler) http.Handler {
+	d.Around = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/events") {
 				mu.Lock()
@@ -254,8 +255,8 @@ func TestFollowSurvivesBrokenConnections(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	}
-	d.reach(id, environment.StateCreating, environment.PhaseCluster, "Making the Kubernetes cluster.")
-	d.reach(id, environment.StateDeleted, environment.PhaseGone, "Deleted.")
+	d.Reach(id, environment.StateCreating, environment.PhaseCluster, "Making the Kubernetes cluster.")
+	d.Reach(id, environment.StateDeleted, environment.PhaseGone, "Deleted.")
 	var out output
 	code := d.do(t.Context(), d.world(&out, &out), "events "+id+" --follow")
 	want := "13:00:00  queued     step 1 of 7  Asked for daskhub.\n13:00:00  cluster    step 2 of 7  Making the Kubernetes cluster.\n13:00:00  gone       Deleted.\n"
@@ -275,7 +276,7 @@ func TestWaitSurvivesARestart(t *testing.T) {
 	d := newDaemon(t)
 	seedBeing(d)
 	var requests atomic.Int32
-	d.around = func(next http.Handler) http.Handler {
+	d.Around = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if n := requests.Add(1); n > 2 && n%3 == 0 { // the first two ask for it
 				panic(http.ErrAbortHandler)
@@ -285,7 +286,7 @@ func TestWaitSurvivesARestart(t *testing.T) {
 	}
 	var out, errs output
 	code := waitingFor(t, d, d.world(&out, &errs), &errs, "up --wait", "Asked for", func() {
-		d.reach(id, environment.StateReady, environment.PhaseReady, "Ready to use.")
+		d.Reach(id, environment.StateReady, environment.PhaseReady, "Ready to use.")
 	})
 	if code != ExitDone || !strings.Contains(errs.String(), "ready      Ready to use.") {
 		t.Errorf("got %d: %s", code, errs.String())
