@@ -62,8 +62,12 @@ func (c *Client) entry(ctx context.Context, r environment.Release) (*repo.ChartV
 	return entry, nil
 }
 
+// noVersion says which version is the newest, where that is known.
 func noVersion(r environment.Release, newest string, cause error) error {
-	e := environment.Invalid("version", "There is no version %q of the chart %s; the newest is %s.", r.Version, r.Chart, newest)
+	e := environment.Invalid("version", "There is no version %q of the chart %s.", r.Version, r.Chart)
+	if newest != "" {
+		e.Message += " The newest is " + newest + "."
+	}
 	e.Err = cause
 	return e
 }
@@ -185,6 +189,9 @@ func (c *Client) loadOCI(r environment.Release) (*chart.Chart, error) {
 			return err
 		}
 		pulled, err := client.Pull(ref)
+		if err != nil && strings.Contains(err.Error(), "not found") {
+			return noVersion(r, "", err)
+		}
 		if err != nil {
 			return noRepository(r.Chart, err)
 		}
