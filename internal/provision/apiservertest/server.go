@@ -33,7 +33,7 @@ type Server struct {
 }
 
 // Start runs etcd, an API server and a controller manager in a new directory
-// and returns once the API server is ready. It returns ErrMissing when there
+// and returns once the API server is ready. The end of ctx kills them. It returns ErrMissing when there
 // is no binary. The caller stops the server.
 func Start(ctx context.Context) (*Server, error) {
 	program, err := find()
@@ -82,7 +82,7 @@ func find() (func(component string) []string, error) {
 }
 
 func (s *Server) start(ctx context.Context, program func(string) []string) error {
-	ports, err := freePorts(4)
+	ports, err := freePorts(ctx, 4)
 	if err != nil {
 		return err
 	}
@@ -92,12 +92,12 @@ func (s *Server) start(ctx context.Context, program func(string) []string) error
 	}
 	etcd := fmt.Sprintf("http://127.0.0.1:%d", ports[0])
 	peer := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
-	if err := s.run("etcd", program("etcd"), "--unsafe-no-fsync", "--data-dir="+s.path("etcd"), "--log-level=error",
+	if err := s.run(ctx, "etcd", program("etcd"), "--unsafe-no-fsync", "--data-dir="+s.path("etcd"), "--log-level=error",
 		"--listen-client-urls="+etcd, "--advertise-client-urls="+etcd,
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer); err != nil {
 		return err
 	}
-	if err := s.run("kube-apiserver", program("kube-apiserver"), "--etcd-servers="+etcd, "--cert-dir="+s.path("certs"),
+	if err := s.run(ctx, "kube-apiserver", program("kube-apiserver"), "--etcd-servers="+etcd, "--cert-dir="+s.path("certs"),
 		"--service-account-key-file="+key, "--service-account-signing-key-file="+key,
 		"--service-account-issuer=https://kubernetes.default.svc", "--token-auth-file="+s.path("tokens.csv"),
 		"--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true",
@@ -108,7 +108,7 @@ func (s *Server) start(ctx context.Context, program func(string) []string) error
 	if err := s.ready(ctx); err != nil {
 		return fmt.Errorf("wait for kube-apiserver (its log is in %s): %w", s.dir, err)
 	}
-	return s.run("kube-controller-manager", program("kube-controller-manager"), "--kubeconfig="+s.path("kubeconfig"), "--leader-elect=false",
+	return s.run(ctx, "kube-controller-manager", program("kube-controller-manager"), "--kubeconfig="+s.path("kubeconfig"), "--leader-elect=false",
 		"--service-account-private-key-file="+key, "--use-service-account-credentials",
 		fmt.Sprintf("--secure-port=%d", ports[3]), "--bind-address=127.0.0.1", "--cert-dir="+s.path("cm"))
 }
@@ -136,13 +136,13 @@ current-context: x
 		os.WriteFile(s.path("kubeconfig"), []byte(kubeconfig), 0o600))
 }
 
-func (s *Server) run(name string, program []string, flags ...string) error {
+func (s *Server) run(ctx context.Context, name string, program []string, flags ...string) error {
 	log, err := os.Create(s.path(name + ".log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close() // the child has its own copy
-	cmd := exec.Command(program[0], slices.Concat(program[1:], flags)...)
+	cmd := exec.CommandContext(ctx, program[0], slices.Concat(program[1:], flags)...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -197,10 +197,10 @@ func (s *Server) ask(ctx context.Context) error {
 }
 
 // freePorts asks the kernel for ports that nobody uses right now.
-func freePorts(n int) ([]int, error) {
+func freePorts(ctx context.Context, n int) ([]int, error) {
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}

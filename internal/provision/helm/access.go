@@ -112,6 +112,7 @@ type bearer struct {
 	base  http.RoundTripper
 }
 
+// RoundTrip implements http.RoundTripper. The token never reaches a log.
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	token, err := b.token(r.Context())
 	if err != nil {

@@ -56,40 +56,53 @@ func translate(op string, err error) error {
 	return out
 }
 
+// answers sorts what the API server says; the first that fits counts.
+var answers = []struct {
+	is      func(error) bool
+	code    environment.Code
+	message string
+}{
+	{isTerminating, environment.CodeUnavailable, sayTerminating},
+	{apierrors.IsNotFound, environment.CodeNotFound, sayAbsent},
+	{apierrors.IsGone, environment.CodeNotFound, sayAbsent},
+	{apierrors.IsConflict, environment.CodeConflict, sayConflict},
+	{apierrors.IsAlreadyExists, environment.CodeConflict, sayConflict},
+	{isOverQuota, environment.CodeQuota, sayQuota},
+	{apierrors.IsForbidden, environment.CodeForbidden, sayForbidden},
+	// A fresh cluster refuses good tokens for some seconds, so this is worth
+	// another try; the phase's deadline ends it.
+	{apierrors.IsUnauthorized, environment.CodeUnavailable, sayRefusedUs},
+	{apierrors.IsInvalid, environment.CodeInvalid, sayInvalid},
+	{apierrors.IsBadRequest, environment.CodeInvalid, sayInvalid},
+	{apierrors.IsRequestEntityTooLargeError, environment.CodeInvalid, sayInvalid},
+	{apierrors.IsMethodNotSupported, environment.CodeInvalid, sayInvalid},
+	{apierrors.IsTooManyRequests, environment.CodeUnavailable, sayThrottled},
+}
+
+func isTerminating(err error) bool {
+	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+}
+
+func isOverQuota(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
+}
+
 // classifyStatus handles answers of the API server and reports whether err was one.
 func classifyStatus(out *environment.Error, err error) bool {
-	if apierrors.ReasonForError(err) == "" {
-		var status apierrors.APIStatus
-		if !errors.As(err, &status) {
-			return false
-		}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
 	}
 	if seconds, asked := apierrors.SuggestsClientDelay(err); asked {
 		out.RetryAfter = time.Duration(seconds) * time.Second
 	}
-	switch {
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		out.Code, out.Message = environment.CodeUnavailable, sayTerminating
-	case apierrors.IsNotFound(err), apierrors.IsGone(err):
-		out.Code, out.Message = environment.CodeNotFound, sayAbsent
-	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
-		out.Code, out.Message = environment.CodeConflict, sayConflict
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
-		out.Code, out.Message = environment.CodeQuota, sayQuota
-	case apierrors.IsForbidden(err):
-		out.Code, out.Message = environment.CodeForbidden, sayForbidden
-	case apierrors.IsUnauthorized(err):
-		// A fresh cluster refuses good tokens for some seconds, so this is
-		// worth another try; the phase's deadline ends it.
-		out.Code, out.Message = environment.CodeUnavailable, sayRefusedUs
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err),
-		apierrors.IsMethodNotSupported(err):
-		out.Code, out.Message = environment.CodeInvalid, sayInvalid
-	case apierrors.IsTooManyRequests(err):
-		out.Code, out.Message = environment.CodeUnavailable, sayThrottled
-	default:
-		out.Code, out.Message = environment.CodeUnavailable, sayUnreachable
-		out.Ambiguous = apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err)
+	for _, a := range answers {
+		if a.is(err) {
+			out.Code, out.Message = a.code, a.message
+			return true
+		}
 	}
+	out.Code, out.Message = environment.CodeUnavailable, sayUnreachable
+	out.Ambiguous = apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err)
 	return true
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
@@ -124,7 +123,7 @@ func (l *link) unbindGoogle(ctx context.Context, p environment.Plan, wanted stri
 		if b.Name == wanted {
 			continue
 		}
-		if err := l.typed.RbacV1().RoleBindings(p.Namespace).Delete(ctx, b.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		if err := gone(l.typed.RbacV1().RoleBindings(p.Namespace).Delete(ctx, b.Name, exactly(b.UID))); err != nil {
 			return err
 		}
 	}
@@ -136,7 +135,7 @@ func (l *link) unbindGoogle(ctx context.Context, p environment.Plan, wanted stri
 		return err
 	}
 	for _, b := range admins.Items {
-		if err := l.typed.RbacV1().ClusterRoleBindings().Delete(ctx, b.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		if err := gone(l.typed.RbacV1().ClusterRoleBindings().Delete(ctx, b.Name, exactly(b.UID))); err != nil {
 			return err
 		}
 	}

@@ -42,41 +42,43 @@ func (l *link) held(ctx context.Context, p environment.Plan) (held, error) {
 	if whole {
 		scope = metav1.NamespaceAll
 	}
-	var (
-		services *corev1.ServiceList
-		claims   *corev1.PersistentVolumeClaimList
-		volumes  *corev1.PersistentVolumeList
-	)
-	group, ctx := errgroup.WithContext(ctx)
+	group, groupCtx := errgroup.WithContext(ctx)
 	if whole || h.namespace != nil {
-		group.Go(func() (err error) {
-			services, err = l.typed.CoreV1().Services(scope).List(ctx, metav1.ListOptions{})
-			return err
-		})
-		group.Go(func() (err error) {
-			claims, err = l.typed.CoreV1().PersistentVolumeClaims(scope).List(ctx, metav1.ListOptions{})
-			return err
-		})
+		group.Go(func() (err error) { h.balancers, err = l.balancers(groupCtx, scope); return err })
+		group.Go(func() (err error) { h.claims, err = l.claims(groupCtx, scope); return err })
 	}
-	group.Go(func() (err error) {
-		volumes, err = l.typed.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
-		return err
-	})
-	if err := group.Wait(); err != nil {
-		return held{}, err
+	group.Go(func() (err error) { h.volumes, err = l.volumes(groupCtx, scope); return err })
+	err = group.Wait()
+	return h, err
+}
+
+func (l *link) balancers(ctx context.Context, namespace string) ([]corev1.Service, error) {
+	list, err := l.typed.CoreV1().Services(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
 	}
-	if services != nil {
-		h.balancers = slices.DeleteFunc(services.Items, func(s corev1.Service) bool {
-			return s.Spec.Type != corev1.ServiceTypeLoadBalancer
-		})
+	return slices.DeleteFunc(list.Items, func(s corev1.Service) bool {
+		return s.Spec.Type != corev1.ServiceTypeLoadBalancer
+	}), nil
+}
+
+func (l *link) claims(ctx context.Context, namespace string) ([]corev1.PersistentVolumeClaim, error) {
+	list, err := l.typed.CoreV1().PersistentVolumeClaims(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
 	}
-	if claims != nil {
-		h.claims = claims.Items
+	return list.Items, nil
+}
+
+// volumes lists those that claims of a namespace hold; "" is all volumes.
+func (l *link) volumes(ctx context.Context, namespace string) ([]corev1.PersistentVolume, error) {
+	list, err := l.typed.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
 	}
-	h.volumes = slices.DeleteFunc(volumes.Items, func(v corev1.PersistentVolume) bool {
-		return !whole && (v.Spec.ClaimRef == nil || v.Spec.ClaimRef.Namespace != p.Namespace)
-	})
-	return h, nil
+	return slices.DeleteFunc(list.Items, func(v corev1.PersistentVolume) bool {
+		return namespace != metav1.NamespaceAll && (v.Spec.ClaimRef == nil || v.Spec.ClaimRef.Namespace != namespace)
+	}), nil
 }
 
 // Unexpose asks for the deletion of LoadBalancer Services, of volume claims and
