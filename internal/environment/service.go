@@ -3,7 +3,6 @@ package environment
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -174,35 +173,15 @@ func (s *Service) checkLifetime(r Request, p Profile) error {
 	case r.TTL != 0 && !r.Until.IsZero():
 		return Invalid("ttl", "Give either ttl or until, not both, for example ttl \"4h\".")
 	case r.TTL < 0 || r.TTL != 0 && r.TTL < 5*time.Minute:
-		return Invalid("ttl", "%s is too short: at least 5m, for example \"4h\".", short(r.TTL))
+		return Invalid("ttl", "%s is too short: at least 5m, for example \"4h\".", FormatDuration(r.TTL))
 	case r.TTL > policy.MaxTTL && policy.MaxTTL > 0:
-		return Invalid("ttl", "%s is longer than the %s that is allowed, for example \"%s\"; it can be extended later.", short(r.TTL), short(policy.MaxTTL), short(policy.MaxTTL))
+		return Invalid("ttl", "%s is longer than the %s that is allowed, for example \"%s\"; it can be extended later.", FormatDuration(r.TTL), FormatDuration(policy.MaxTTL), FormatDuration(policy.MaxTTL))
 	case !r.Until.IsZero() && !r.Until.After(now.Add(5*time.Minute)):
 		return Invalid("until", "%s is not far enough in the future.", r.Until.UTC().Format(time.RFC3339))
 	case !r.Until.IsZero() && policy.MaxTTL > 0 && r.Until.Sub(now) > policy.MaxTTL:
-		return Invalid("until", "%s is more than the allowed %s away.", r.Until.UTC().Format(time.RFC3339), short(policy.MaxTTL))
+		return Invalid("until", "%s is more than the allowed %s away.", r.Until.UTC().Format(time.RFC3339), FormatDuration(policy.MaxTTL))
 	}
 	return nil
-}
-
-// short prints a duration as people write it: 2d, 8h, 1h30m.
-func short(d time.Duration) string {
-	const day = 24 * time.Hour
-	var out strings.Builder
-	if days := d / day; days > 0 {
-		fmt.Fprintf(&out, "%dd", days)
-		d -= days * day
-	}
-	for _, unit := range []struct {
-		name string
-		is   time.Duration
-	}{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
-		if n := d / unit.is; n > 0 {
-			fmt.Fprintf(&out, "%d%s", n, unit.name)
-			d -= n * unit.is
-		}
-	}
-	return first(out.String(), "0s")
 }
 
 // resolveProject decides whose credits pay: what the request names (when the

@@ -108,7 +108,7 @@ func (s *Service) Extend(ctx context.Context, who Caller, id string, d time.Dura
 		}
 		policy := s.policy(e.Recipe, e.Course)
 		if policy.Extension > 0 && d > policy.Extension && who.Role == RoleStudent {
-			return Event{}, Invalid("duration", "%s is more than the %s that one extension may add, for example \"%s\".", short(d), short(policy.Extension), short(policy.Extension))
+			return Event{}, Invalid("duration", "%s is more than the %s that one extension may add, for example \"%s\".", FormatDuration(d), FormatDuration(policy.Extension), FormatDuration(policy.Extension))
 		}
 		until, err := extended(*e, policy, d)
 		if err != nil {
@@ -116,7 +116,7 @@ func (s *Service) Extend(ctx context.Context, who Caller, id string, d time.Dura
 		}
 		if e.ReadyAt.IsZero() && e.ExpiresAt.IsZero() {
 			e.Spec.TTL = until.Sub(time.Time{})
-			return event(*e, EventExtended, who.Subject, "It will live for "+short(e.Spec.TTL)+" once it is ready.", now), nil
+			return event(*e, EventExtended, who.Subject, "It will live for "+FormatDuration(e.Spec.TTL)+" once it is ready.", now), nil
 		}
 		e.ExpiresAt = until
 		return event(*e, EventExtended, who.Subject, "It now ends at "+until.Format("2006-01-02 15:04 MST")+".", now), nil
@@ -136,7 +136,7 @@ func extended(e Environment, p Policy, d time.Duration) (time.Time, error) {
 	until := from.Add(d)
 	if p.MaxTTL > 0 && until.Sub(start) > p.MaxTTL {
 		return until, Invalid("duration", "That would make it live longer than the %s that is allowed; %s can still be added.",
-			short(p.MaxTTL), short(max(p.MaxTTL-from.Sub(start), 0).Truncate(time.Minute)))
+			FormatDuration(p.MaxTTL), FormatDuration(max(p.MaxTTL-from.Sub(start), 0).Truncate(time.Minute)))
 	}
 	return until, nil
 }

@@ -93,7 +93,11 @@ func (s *Service) Credentials(ctx context.Context, who Caller, id string) (Crede
 	if e.URL == "" || e.Desired == Absent {
 		return Credentials{}, Errorf(CodeConflict, "There is nothing to log in to: the environment is %s.", e.State)
 	}
-	return CredentialsOf(e), nil
+	creds := CredentialsOf(e)
+	if e.Recipe.Access.Kind == AccessJupyterHub {
+		creds.Token = Secret{} // at a hub the token is daskbot's own, not the owner's
+	}
+	return creds, nil
 }
 
 func (s *Service) reach(ctx context.Context, who Caller, a Action, id string) (Target, Plan, error) {

@@ -137,11 +137,3 @@ func TestEstimateShrinksAndNeverLiesInThePast(t *testing.T) {
 		t.Errorf("ready: got an estimate of %s; want none", at)
 	}
 }
-
-func TestShort(t *testing.T) {
-	for d, want := range map[time.Duration]string{0: "0s", 90 * time.Minute: "1h30m", 48 * time.Hour: "2d", 60 * time.Hour: "2d12h", 5 * time.Second: "5s"} {
-		if got := short(d); got != want {
-			t.Errorf("%s: got %s; want %s", d, got, want)
-		}
-	}
-}

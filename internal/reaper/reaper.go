@@ -93,9 +93,10 @@ func (r *Reaper) Run(ctx context.Context) error {
 	log := cron.PrintfLogger(slogPrinter{r.Log})
 	// The order matters: Recover outside of Skip would keep Skip's token after
 	// a panic, and the job would never run again.
-	c := cron.New(cron.WithLocation(time.UTC), cron.WithChain(cron.SkipIfStillRunning(log), cron.Recover(log)))
-	c.Schedule(r.schedule, cron.FuncJob(sweep))
-	sweep()
+	job := cron.NewChain(cron.SkipIfStillRunning(log), cron.Recover(log)).Then(cron.FuncJob(sweep))
+	c := cron.New(cron.WithLocation(time.UTC))
+	c.Schedule(r.schedule, job)
+	job.Run()
 	c.Start()
 	<-ctx.Done()
 	<-c.Stop().Done()
