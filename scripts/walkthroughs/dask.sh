@@ -81,4 +81,4 @@ services_gone() { [[ -z $(kubectl -n dask get services -o name) ]]; }
 until_ok 600 services_gone
 type_ gcloud container clusters delete "$cluster" --zone "$zone" --quiet
 delete_leftovers "${zone%-*}" "$zone"
-say "Nothing is left."
+nothing_left

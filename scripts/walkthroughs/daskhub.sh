@@ -113,4 +113,4 @@ say "Deleting the cluster"
 type_ gcloud container clusters list
 type_ gcloud container clusters delete "$cluster" --zone "$zone" --quiet
 delete_leftovers "${zone%-*}" "$zone"
-say "Nothing is left."
+nothing_left

@@ -94,7 +94,7 @@ names_of() {
 	local collection=$1 names
 	shift
 	names=$(type_ gcloud compute "$collection" list "$@" --format 'value(name)')
-	printf '%s\n' "$names" >&3
+	printf '%s\n' "${names:-(none)}" >&3
 	printf '%s\n' "$names"
 }
 
@@ -113,4 +113,14 @@ delete_leftovers() {
 		delete_each http-health-checks "" $(names_of http-health-checks --filter 'name~^k8s-')
 		delete_each disks "--zone $zone" $(names_of disks --filter 'name~^pvc-')
 	}
+}
+
+# nothing_left asks the sandbox, which knows everything that would cost.
+nothing_left() {
+	local left
+	[[ -n ${SANDBOX_URL:-} ]] || return 0
+	say "And the sandbox's word for it:"
+	left=$(type_ curl -fsS "$SANDBOX_URL/resources?project=$(gcloud config get-value project 2>/dev/null)")
+	printf '%s\n' "$left"
+	[[ $left == "[]" ]] || die "something is left that costs"
 }
