@@ -80,7 +80,7 @@ func checkKeys(ch *chart.Chart, r environment.Release) error {
 			continue
 		}
 		hint := "It knows " + strings.Join(slices.Sorted(slices.Values(known)), ", ") + "."
-		if near := nearest(key, known); near != "" {
+		if near := environment.Nearest(key, known); near != "" {
 			hint = fmt.Sprintf("Did you mean %q?", near)
 		}
 		return environment.Invalid("values."+key, "The chart %s knows no value %q and would ignore it. %s", ch.Name(), key, hint)
@@ -104,38 +104,6 @@ func derivedKeys(ch *chart.Chart) []string {
 		known = append(known, name, root)
 	}
 	return slices.DeleteFunc(known, func(key string) bool { return key == "" })
-}
-
-// nearest finds the known key that a misspelt one was probably meant to be.
-func nearest(key string, known []string) string {
-	best, least := "", max(2, len(key)/3)+1
-	for _, candidate := range slices.Sorted(slices.Values(known)) {
-		if d := distance(strings.ToLower(key), strings.ToLower(candidate)); d < least {
-			best, least = candidate, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, drop or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 var (
