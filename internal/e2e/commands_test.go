@@ -82,10 +82,12 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"await":     awaitCommand,   // await ID STATE
 		"fault":     faultCommand,   // fault JSON
 		"nofaults":  noFaultsCommand,
-		"resources": resourcesCommand, // resources [empty]
+		"resources": resourcesCommand, // resources [empty [PROJECT]]
+		"drained":   drainedCommand,   // wait until resources are empty
 		"clusters":  clustersCommand,  // clusters N
 		"login":     loginCommand,     // [!] login hub|jupyter URL USER PASSWORD
 		"http":      httpCommand,      // http STATUS METHOD PATH [BODY [HEADER...]]
+		"fetch":     fetchCommand,     // fetch URL: what anybody may read
 		"kube":      kubeCommand,      // [!] kube KUBECONFIG|admin PATH
 		"values":    valuesCommand,    // values KUBECONFIG NAMESPACE RELEASE
 		"borrow":    borrowCommand,    // borrow NAME FILE: somebody else's cluster, and a kubeconfig for it
@@ -272,17 +274,54 @@ func noFaultsCommand(_ *testscript.TestScript, w *stageHand, neg bool, args []st
 }
 
 func resourcesCommand(ts *testscript.TestScript, w *stageHand, neg bool, args []string) error {
-	all, err := stage.sandbox.resources(w.ctx, w.project)
-	if err != nil || neg {
-		return errors.Join(err, expect(!neg, errUsage))
+	project := w.project
+	if len(args) == 2 {
+		project = args[1]
+	}
+	all, err := stage.sandbox.resources(w.ctx, project)
+	if err != nil {
+		return err
 	}
 	for _, r := range all {
 		fmt.Fprintf(ts.Stdout(), "%s %s %s %s\n", r.Kind, r.Location, r.Name, r.Cluster)
 	}
-	if len(args) == 1 && args[0] == "empty" && len(all) > 0 {
+	switch {
+	case neg || len(args) > 0 && args[0] != "empty":
+		return errUsage
+	case len(args) > 0 && len(all) > 0:
 		return fmt.Errorf("%d are left: %v", len(all), all)
+	default:
+		return nil
+	}
+}
+
+func drainedCommand(_ *testscript.TestScript, w *stageHand, neg bool, args []string) error {
+	if len(args) != 0 || neg {
+		return errUsage
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	var all []resource
+	err := until(ctx, "wait until nothing is left", func() (bool, error) {
+		var err error
+		all, err = stage.sandbox.resources(ctx, w.project)
+		return len(all) == 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %v", err, all)
 	}
 	return nil
+}
+
+func fetchCommand(ts *testscript.TestScript, w *stageHand, neg bool, args []string) error {
+	if len(args) != 1 || neg {
+		return errUsage
+	}
+	var body json.RawMessage
+	if err := askJSON(w.ctx, http.DefaultClient, http.MethodGet, args[0], nil, &body); err != nil {
+		return err
+	}
+	return json.NewEncoder(ts.Stdout()).Encode(body)
 }
 
 func clustersCommand(ts *testscript.TestScript, w *stageHand, neg bool, args []string) error {
