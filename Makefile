@@ -38,10 +38,6 @@ e2e: ## both walkthroughs on real pods (root, Linux)
 generate: ## rewrite the generated files (openapi)
 	@scripts/generate.sh
 
-.PHONY: golden
-golden: ## rewrite the golden files of tests
-	go test ./internal/api/... -update
-
 .PHONY: helm
 helm: ## bin/helm, the real command-line tool, for the walkthroughs
 	@scripts/build.sh helm

@@ -3,7 +3,6 @@
 # .daskbot/bench/bench.json.
 source "$(dirname "$0")/lib.sh"
 
-[[ -d internal/e2e/bench ]] || die "make bench: there are no benchmarks yet"
 scripts/build.sh daskbot daskbot-sandbox daskbot-controlplane helm
 mkdir -p "$state/bench"
-exec go run ./internal/e2e/bench --out "$state/bench/bench.json" "$@"
+exec go run ./internal/bench --out "$state/bench/bench.json" "$@"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -31,14 +32,14 @@ func (s *session) getJSON(ctx context.Context, path string, token environment.Se
 	if !token.IsZero() {
 		header.Set("Authorization", "token "+token.Reveal())
 	}
-	resp, body, err := s.do(ctx, http.MethodGet, path, header, nil)
+	got, err := s.do(ctx, http.MethodGet, path, header, nil)
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return refused(path, resp.StatusCode)
+	if got.status != http.StatusOK {
+		return refused(path, got.status)
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	if err := json.Unmarshal(got.body, into); err != nil {
 		return stranger(fmt.Errorf("GET %s: the answer is not the JSON it should be: %w", path, err))
 	}
 	return nil
@@ -46,25 +47,25 @@ func (s *session) getJSON(ctx context.Context, path string, token environment.Se
 
 // login submits the login form and reports whether it let the visitor in.
 func (s *session) login(ctx context.Context, path string, form url.Values) (bool, error) {
-	resp, page, err := s.do(ctx, http.MethodGet, path, nil, nil)
+	page, err := s.do(ctx, http.MethodGet, path, nil, nil)
 	if err != nil {
 		return false, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return false, refused(path, resp.StatusCode)
+	if page.status != http.StatusOK {
+		return false, refused(path, page.status)
 	}
-	if xsrf := s.xsrf(path, page); xsrf != "" {
+	if xsrf := s.xsrf(path, page.body); xsrf != "" {
 		form.Set("_xsrf", xsrf)
 	}
 	target := s.url(path).String()
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Referer": {target}, "Origin": {s.root.Scheme + "://" + s.root.Host}}
-	resp, _, err = s.do(ctx, http.MethodPost, path, header, strings.NewReader(form.Encode()))
+	got, err := s.do(ctx, http.MethodPost, path, header, strings.NewReader(form.Encode()))
 	if err != nil {
 		return false, err
 	}
-	switch code := resp.StatusCode; {
+	switch code := got.status; {
 	case code >= 300 && code < 400:
-		return s.welcomed(resp, path), nil
+		return got.welcomes(path), nil
 	case code == http.StatusOK, code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return false, nil // the form again, with or without an error status
 	default:
@@ -72,14 +73,21 @@ func (s *session) login(ctx context.Context, path string, form url.Values) (bool
 	}
 }
 
-// welcomed reports whether a redirect after a login leads in: it gave out a
+// answer is what came back, read and closed.
+type answer struct {
+	status  int
+	leadsTo string // the path of a redirect
+	cookies []*http.Cookie
+	body    []byte
+}
+
+// welcomes reports whether a redirect after a login leads in: it gave out a
 // cookie and does not lead back to the form.
-func (s *session) welcomed(resp *http.Response, path string) bool {
-	to, err := resp.Location()
-	if err != nil || strings.HasSuffix(to.Path, path) {
+func (a answer) welcomes(path string) bool {
+	if a.leadsTo == "" || strings.HasSuffix(a.leadsTo, path) {
 		return false
 	}
-	for _, c := range resp.Cookies() {
+	for _, c := range a.cookies {
 		if c.Name != "_xsrf" && c.Value != "" && c.MaxAge >= 0 {
 			return true
 		}
@@ -114,25 +122,27 @@ func (s *session) url(path string) *url.URL {
 
 // do sends one request and reads its bounded answer. Its error is
 // CodeUnavailable: a connection that fails may work later.
-func (s *session) do(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, []byte, error) {
+func (s *session) do(ctx context.Context, method, path string, header http.Header, body io.Reader) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, s.url(path).String(), body)
 	if err != nil {
-		return nil, nil, stranger(err)
+		return answer{}, stranger(err)
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("User-Agent", "daskbot")
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return nil, nil, silent(withoutURL(err))
+		return answer{}, silent(withoutURL(err))
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // read as far as it matters; nothing can be done
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return nil, nil, silent(err)
+		return answer{}, silent(err)
 	}
-	return resp, text, nil
+	a := answer{status: resp.StatusCode, cookies: resp.Cookies(), body: text}
+	if to, err := resp.Location(); err == nil {
+		a.leadsTo = to.Path
+	}
+	return a, nil
 }
 
 // refused sorts a status that is not the expected one. A proxy whose hub is

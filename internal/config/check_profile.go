@@ -55,11 +55,14 @@ func checkPlace(k *checker, at string, p environment.Profile, c *Config) {
 		}
 		return
 	}
-	shape, at := p.Cluster, at+".cluster"
+	checkShape(k, at+".cluster", p.Cluster)
+}
+
+func checkShape(k *checker, at string, shape environment.ClusterShape) {
 	if !machinePattern.MatchString(shape.MachineType) {
 		k.r.add(at+".machineType", "%q is not a machine type, such as e2-standard-4", shape.MachineType)
 	}
-	if shape.Nodes < 1 || shape.MinNodes < 0 || shape.MinNodes > shape.MaxNodes || shape.Nodes < shape.MinNodes || shape.Nodes > shape.MaxNodes {
+	if bounds := []int{0, shape.MinNodes, shape.Nodes, shape.MaxNodes}; shape.Nodes < 1 || !slices.IsSorted(bounds) {
 		k.r.add(at+".nodes", "%d nodes do not lie between minNodes %d and maxNodes %d; write for example nodes: 1, minNodes: 1, maxNodes: 10",
 			shape.Nodes, shape.MinNodes, shape.MaxNodes)
 	}
