@@ -6,12 +6,12 @@ source "$(dirname "$0")/lib.sh"
 kubernetes=v1.37.2
 version=${VERSION:-dev}
 
-# compile NAME DIRECTORY PACKAGE [LDFLAGS]
+# compile NAME DIRECTORY PACKAGE [LDFLAGS [TAGS]]
 compile() {
-	local name=$1 dir=$2 package=$3 flags="-s -w ${4:-}" count=0 total line said=$SECONDS
-	total=$(cd "$dir" && go list -deps -f '{{if .Stale}}x{{end}}' "$package" | grep -c x || true)
+	local name=$1 dir=$2 package=$3 flags="-s -w ${4:-}" tags=${5:-} count=0 total line said=$SECONDS
+	total=$(cd "$dir" && go list -tags "$tags" -deps -f '{{if .Stale}}x{{end}}' "$package" | grep -c x || true)
 	if ((total > 20)); then say "compiling $name: $total packages"; fi
-	(cd "$dir" && go build -v -ldflags "$flags" -o "$root/bin/$name" "$package" 2>&1) |
+	(cd "$dir" && go build -v -tags "$tags" -ldflags "$flags" -o "$root/bin/$name" "$package" 2>&1) |
 		while IFS= read -r line; do
 			if [[ $line == *' '* ]]; then # a compiler's message; package names have no blanks
 				say "$line" >&2
@@ -37,12 +37,19 @@ for name in "$@"; do
 			say "the control plane comes from KUBEBUILDER_ASSETS, $KUBEBUILDER_ASSETS"
 			continue
 		fi
+		# The usual assets are these two; what they provide is left out.
+		tags=''
+		for asset in etcd kube-apiserver; do
+			[[ -n ${KUBEBUILDER_ASSETS:-} && -x $KUBEBUILDER_ASSETS/$asset ]] || continue
+			say "$asset comes from KUBEBUILDER_ASSETS, $KUBEBUILDER_ASSETS"
+			tags+=external_${asset#kube-},
+		done
 		# Charts compare the server's version: without these it is not one.
 		compile daskbot-controlplane sandbox ./cmd/daskbot-controlplane "$(printf -- '-X %s ' \
 			k8s.io/component-base/version.gitVersion=$kubernetes \
 			k8s.io/component-base/version.gitMajor=1 k8s.io/component-base/version.gitMinor=37 \
 			k8s.io/component-base/version.gitTreeState=clean \
-			k8s.io/client-go/pkg/version.gitVersion=$kubernetes)" ;;
+			k8s.io/client-go/pkg/version.gitVersion=$kubernetes)" "$tags" ;;
 	helm)
 		# Without the last four, lint and template think of Kubernetes 1.20.
 		compile helm tools helm.sh/helm/v3/cmd/helm "$(printf -- '-X helm.sh/helm/v3/%s ' \
