@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Runs the benchmarks, or the one that is named, and leaves the numbers in
-# .daskbot/bench/bench.json.
+# Runs the benchmarks, or those that are named (a benchmark, a metric, or the
+# first part of its name), prints a table and leaves the numbers in
+# .daskbot/bench/bench.json. It takes about ten minutes, most of it waiting for
+# a cloud that is as slow as the real one.
 source "$(dirname "$0")/lib.sh"
 
 scripts/build.sh daskbot daskbot-sandbox daskbot-controlplane helm
-mkdir -p "$state/bench"
-exec go run ./internal/bench --out "$state/bench/bench.json" "$@"
+go build -o bin/daskbot-bench ./internal/bench
+exec bin/daskbot-bench --out "$state/bench/bench.json" "$@"

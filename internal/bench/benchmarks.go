@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// benchmark is one thing to measure, on a sandbox and a daemon of its own.
+type benchmark struct {
+	name, does, takes string
+	limit             time.Duration // after which it is given up
+	metrics           []metric
+	run               func(context.Context, *stage) (results, error)
+}
+
+// metric says what a number is. The names are those of the contract; others
+// stand beside them.
+type metric struct{ name, unit, target, means, how string }
+
+var benchmarks = []benchmark{
+	{
+		name: "time_to_ready", does: "one daskhub at the times real GKE takes, beside a person typing the walkthrough",
+		takes: "6 minutes", limit: 20 * time.Minute, run: readyAtGKE,
+		metrics: []metric{
+			{"time_to_ready.overhead_ratio", "", "≤ 1.05", "request to ready ÷ what the cloud took", pathHow + "; gke latencies in real time"},
+			{"time_to_ready.seconds_gke_latencies", "s", "", "request to ready", "POST to the ready event; each gke latency fixed at the middle of its range"},
+			{"time_to_ready.by_hand_ratio", "", "≥ 1", "seconds by hand ÷ seconds by daskbot", "scripts/walkthroughs/daskhub.sh up to the login, at the same time in a project beside; nobody thinks or mistypes"},
+			{"time_to_ready.seconds_by_hand", "s", "", "the first walkthrough, typed", "from gcloud create to a login that works"},
+		},
+	}, {
+		name: "time_to_ready_fast", does: "one daskhub when the cloud takes next to no time",
+		takes: "30 seconds", limit: 5 * time.Minute, run: readyAtFast,
+		metrics: []metric{
+			{"time_to_ready.overhead_ratio_fast", "", "", "request to ready ÷ what the cloud took", pathHow + "; fast latencies"},
+			{"time_to_ready.seconds_fast", "s", "< 30", "request to ready", "POST to the ready event; fast latencies"},
+		},
+	}, {
+		name: "idle", does: "a daemon that nobody asks for anything",
+		takes: "75 seconds", limit: 3 * time.Minute, run: idle,
+		metrics: []metric{
+			{"idle.cpu_percent", "%", "< 1", "of one CPU", "the process's CPU time over a minute"},
+			{"idle.rss_mb", "MB", "< 150", "resident memory", "the process's, after that minute"},
+		},
+	}, {
+		name: "fleet", does: "200 environments asked for at 1,000 requests a minute, all then waiting for their clusters",
+		takes: "3 minutes", limit: 8 * time.Minute, run: fleet,
+		metrics: []metric{
+			{"api.p50_ms", "ms", "< 20", "time of a request, half are faster", loadHow},
+			{"api.p99_ms", "ms", "< 100", "time of a request, 1 in 100 is slower", loadHow},
+			{"scale.cpu_percent_200", "%", "", "of one CPU, 200 environments in flight", "the process's CPU time over 30 seconds; the creates hang in the cloud"},
+			{"scale.rss_mb_200", "MB", "", "resident memory, 200 environments in flight", "the process's, after those 30 seconds"},
+		},
+	},
+}
+
+const (
+	pathHow = "the cloud's share is the union of the sandbox's waits that began after the request and ended before ready"
+	loadHow = "1,000 requests evenly over a minute (a fifth POST, two fifths GET one, two fifths list), timed from when each was due"
+)
+
+// choose finds the benchmarks that are named, or that yield a metric that is
+// named by itself or by its first part.
+func choose(names []string) ([]benchmark, error) {
+	if len(names) == 0 {
+		return benchmarks, nil
+	}
+	var chosen []benchmark
+	for _, b := range benchmarks {
+		if slices.ContainsFunc(names, b.answers) {
+			chosen = append(chosen, b)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(benchmarks, func(b benchmark) bool { return b.answers(name) }) {
+			return nil, fmt.Errorf("there is no benchmark %q; see --help", name)
+		}
+	}
+	return chosen, nil
+}
+
+func (b benchmark) answers(name string) bool {
+	return b.name == name || slices.ContainsFunc(b.metrics, func(m metric) bool {
+		return m.name == name || strings.HasPrefix(m.name, name+".")
+	})
+}

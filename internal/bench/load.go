@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	requests = 1000
+	over     = time.Minute
+	students = 200
+)
+
+// load sends 1,000 requests evenly over a minute, whatever the answers take:
+// a time counts from when its request was due, so that a stall is counted in
+// all who would have waited. It returns the times, sorted.
+func (s *stage) load(ctx context.Context) ([]time.Duration, error) {
+	c := &crowd{stage: s, times: make([]time.Duration, requests)}
+	begin := time.Now()
+	tick := time.NewTimer(0)
+	defer tick.Stop()
+	var all sync.WaitGroup
+	for n := range requests {
+		due := begin.Add(time.Duration(n) * over / requests)
+		tick.Reset(time.Until(due))
+		select {
+		case <-ctx.Done():
+			all.Wait()
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+		all.Go(func() { c.one(ctx, n, due) })
+	}
+	all.Wait()
+	if c.failed != nil {
+		return nil, fmt.Errorf("a request failed: %w", c.failed)
+	}
+	slices.Sort(c.times)
+	return c.times, nil
+}
+
+// crowd is who sends the requests.
+type crowd struct {
+	*stage
+	times []time.Duration
+
+	mu     sync.Mutex
+	ids    []string // of environments that were asked for
+	failed error    // the first failure
+}
+
+// one is the nth request: of five one asks for a new environment, two look at
+// one and two list.
+func (c *crowd) one(ctx context.Context, n int, due time.Time) {
+	var err error
+	switch id := c.any(); {
+	case n%5 == 0:
+		var e environment
+		err = c.rest(ctx, http.MethodPost, "/environments", map[string]string{"owner": fmt.Sprintf("s%03d", n/5), "profile": "daskhub"}, &e)
+		c.remember(e.ID)
+	case n%5 < 3 && id != "":
+		err = c.rest(ctx, http.MethodGet, "/environments/"+id, nil, &environment{})
+	default:
+		err = c.rest(ctx, http.MethodGet, "/environments?limit=50", nil, &struct{ Items []environment }{})
+	}
+	c.times[n] = time.Since(due)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.failed == nil {
+			c.failed = err
+		}
+	}
+}
+
+func (c *crowd) remember(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id != "" {
+		c.ids = append(c.ids, id)
+	}
+}
+
+// any is the id of some environment, empty when there is none yet.
+func (c *crowd) any() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.ids) == 0 {
+		return ""
+	}
+	return c.ids[rand.N(len(c.ids))]
+}
+
+// quantile is the time that a share q of sorted times do not exceed.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	n := int(math.Ceil(q*float64(len(sorted)))) - 1
+	return sorted[min(max(n, 0), len(sorted)-1)]
+}

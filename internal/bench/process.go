@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a program that the bench started, in a process group of its own,
+// so that a Ctrl-C reaches the bench alone and it stops them in order.
+type process struct {
+	cmd  *exec.Cmd
+	log  string
+	done chan struct{} // closed when it ended
+}
+
+// launch starts a program; what it writes goes to the file log.
+func launch(log string, env []string, name string, args ...string) (*process, error) {
+	out, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	p := &process{cmd: exec.Command(name, args...), log: log, done: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, env
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended is in ProcessState
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// stop ends the program and everything it started: kindly, and after grace
+// not so.
+func (p *process) stop(grace time.Duration) error {
+	if p == nil {
+		return nil
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM) // it may have ended
+	select {
+	case <-p.done:
+		return nil
+	case <-late.C:
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		<-p.done
+		return fmt.Errorf("%s did not end within %s and was killed", filepath.Base(p.cmd.Path), grace)
+	}
+}
+
+// answers waits until ask succeeds, the program ends or a minute is over.
+func (p *process) answers(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return errors.New(filepath.Base(p.cmd.Path) + " ended:\n" + p.lastWords())
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer: %w", filepath.Base(p.cmd.Path), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// lastWords are the last lines it wrote.
+func (p *process) lastWords() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+}
+
+// freeAddress is a loopback address that nobody listens on just now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
