@@ -71,7 +71,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports, error) {
 	var err error
 	d.cloud, err = gke.New(ctx, gke.Config{Endpoint: cfg.GKE.Endpoint, Insecure: cfg.GKE.Insecure, StaticToken: cfg.GKE.StaticToken,
-		Installation: cfg.GKE.Installation, ServiceAccount: cfg.GKE.ServiceAccount, Log: d.log})
+		Installation: cfg.GKE.Installation, ServiceAccount: cfg.GKE.ServiceAccount, Log: d.log,
+		Defaults: gke.Defaults{NodeServiceAccount: cfg.GKE.NodeServiceAccount}})
 	if err != nil {
 		return provision.Ports{}, err
 	}

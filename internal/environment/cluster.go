@@ -49,16 +49,15 @@ type Cluster struct {
 	Operation string
 	// QuotaChecked is when the region's quota was last found sufficient.
 	QuotaChecked time.Time
-	// MaxNodes is what the autoscaler may grow the worker pool to, now and
-	// as last carried out.
-	MaxNodes         int
-	ObservedMaxNodes int
-	DeleteAfter      time.Time // carried as a label, far beyond the expected life
-	CreatedAt        time.Time
-	ReadyAt          time.Time
-	DeletedAt        time.Time
-	IdleSince        time.Time // since when a shared cluster has had no tenant
-	Nodes            int       // as last observed
+	// MaxNodes is what the autoscaler may grow the worker pool to; for a fixed
+	// pool, its size.
+	MaxNodes    int
+	DeleteAfter time.Time // carried as a label, far beyond the expected life
+	CreatedAt   time.Time
+	ReadyAt     time.Time
+	DeletedAt   time.Time
+	IdleSince   time.Time // since when a shared cluster has had no tenant
+	Nodes       int       // as last observed
 
 	Version int64
 }

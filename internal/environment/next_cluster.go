@@ -138,7 +138,9 @@ func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	}
 	idle := time.Duration(c.Shape.IdleMinutes) * time.Minute
 	switch {
-	case c.MaxNodes != c.ObservedMaxNodes:
+	case seen.Current.MaxNodes != c.MaxNodes && seen.Current.Operation == OperationRunning:
+		return ClusterStep{Kind: ClusterWait, Message: "Changing how far the cluster may grow."}
+	case seen.Current.MaxNodes != c.MaxNodes:
 		return ClusterStep{Kind: ClusterResize, Message: "Changing how far the cluster may grow."}
 	case c.Placement == Shared && seen.Tenants == 0 && !c.IdleSince.IsZero() && now.Sub(c.IdleSince) >= idle:
 		return ClusterStep{Kind: ClusterRetire}

@@ -139,7 +139,7 @@ func clusterGone(s *Observed) {
 
 func TestNextCluster(t *testing.T) {
 	stockout := &Error{Code: CodeUnavailable, Stockout: true, Message: "No machines."}
-	running := SeenCluster{State: CloudRunning, Mine: true}
+	running := SeenCluster{State: CloudRunning, Mine: true, MaxNodes: 3}
 	for name, tt := range map[string]struct {
 		edit func(*Cluster, *ObservedCluster)
 		at   time.Duration
@@ -165,6 +165,7 @@ func TestNextCluster(t *testing.T) {
 		"running":           {func(c *Cluster, _ *ObservedCluster) { c.State = StateCreating }, 0, ClusterReady},
 		"deleted by others": {func(_ *Cluster, s *ObservedCluster) { s.Current = SeenCluster{State: CloudAbsent} }, 0, ClusterFail},
 		"ceiling moved":     {func(c *Cluster, _ *ObservedCluster) { c.MaxNodes = 7 }, 0, ClusterResize},
+		"ceiling moving":    {func(c *Cluster, s *ObservedCluster) { c.MaxNodes, s.Current.Operation = 7, OperationRunning }, 0, ClusterWait},
 		"shared, unused for long": {func(c *Cluster, _ *ObservedCluster) {
 			c.Placement, c.IdleSince = Shared, t0.Add(-time.Hour)
 		}, 0, ClusterRetire},
@@ -192,7 +193,7 @@ func TestNextCluster(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Cluster{ID: "x", Name: "dask-x", Placement: Dedicated, Desired: Present, State: StateReady, CreatedAt: t0, AskedAt: t0,
-				MaxNodes: 3, ObservedMaxNodes: 3, Shape: ClusterShape{Locations: []string{"a", "b"}, IdleMinutes: 30}}
+				MaxNodes: 3, Shape: ClusterShape{Locations: []string{"a", "b"}, IdleMinutes: 30}}
 			seen := ObservedCluster{Known: true, Current: running}
 			tt.edit(&c, &seen)
 			if got := NextCluster(c, seen, t0.Add(tt.at)); got.Kind != tt.want {

@@ -155,7 +155,11 @@ func (s *Service) Scale(ctx context.Context, who Caller, id string, n int, expec
 			return Event{}, nil
 		}
 		e.Spec.Workers = n
-		return changed(e, who, now, fmt.Sprintf("Scaling to %s.", count(n, "worker", "workers"))), nil
+		message := fmt.Sprintf("Scaling to %s.", count(n, "worker", "workers"))
+		if e.Recipe.Workers.Kind == WorkersNodes {
+			message = fmt.Sprintf("Letting the cluster grow to %s.", count(n, "node", "nodes"))
+		}
+		return changed(e, who, now, message), nil
 	})
 }
 

@@ -71,7 +71,7 @@ func (r *Runner) clusterResize(ctx context.Context, p *clusterPass) (clusterOutc
 		return clusterOutcome{}, err
 	}
 	return clusterOutcome{tell: true, edit: func(c *environment.Cluster) {
-		c.Operation, c.ObservedMaxNodes, c.Failure = op, c.MaxNodes, nil
+		c.Operation, c.Failure = op, nil
 	}}, nil
 }
 

@@ -52,7 +52,7 @@ func newCluster(e environment.Environment, key string, now time.Time) environmen
 	c := environment.Cluster{
 		Key: key, Placement: environment.Shared, Course: e.Course, Project: e.Project, Shape: e.Recipe.Cluster,
 		Given: e.Recipe.Given, Desired: environment.Present, State: environment.StatePending, CreatedAt: now, PhaseSince: now,
-		MaxNodes: e.Recipe.Cluster.MaxNodes, ObservedMaxNodes: e.Recipe.Cluster.MaxNodes,
+		MaxNodes: e.Recipe.Cluster.MaxNodes,
 	}
 	if e.Recipe.Placement == environment.Dedicated && e.Recipe.Given == "" {
 		// One id for both: whoever sees the cluster in the console finds the
