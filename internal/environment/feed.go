@@ -14,7 +14,7 @@ type Feed struct {
 }
 
 // Subscribe returns a channel that gets a value after each write about the
-// environment, and a function that ends the subscription. Values coalesce.
+// environment, or about any when id is "", and a function that ends the subscription. Values coalesce.
 func (f *Feed) Subscribe(id string) (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)
 	f.mu.Lock()
@@ -39,10 +39,12 @@ func (f *Feed) Subscribe(id string) (<-chan struct{}, func()) {
 func (f *Feed) publish(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for ch := range f.subs[id] {
-		select {
-		case ch <- struct{}{}:
-		default: // a value is waiting already
+	for _, key := range []string{id, ""} {
+		for ch := range f.subs[key] {
+			select {
+			case ch <- struct{}{}:
+			default: // a value is waiting already
+			}
 		}
 	}
 }

@@ -37,12 +37,23 @@ type Store interface {
 	// oldest first, at most limit.
 	Events(ctx context.Context, environmentID string, after int64, limit int) ([]Event, error)
 
+	// EventsSince is Events over everything there is: what the outbox is read
+	// with. An event is never seen after one with a higher number was.
+	EventsSince(ctx context.Context, after int64, limit int) ([]Event, error)
+
 	// Replay finds what an idempotency key already made; CodeNotFound if nothing.
 	Replay(ctx context.Context, caller, key string) (Replay, error)
 
 	Token(ctx context.Context, hash string) (Token, error)
 	Tokens(ctx context.Context) ([]Token, error)
 	Person(ctx context.Context, subject string) (Person, error)
+	// PersonBySlack and PersonByEmail find one by another identity; CodeConflict
+	// when two people have the same e-mail address.
+	PersonBySlack(ctx context.Context, slackID string) (Person, error)
+	PersonByEmail(ctx context.Context, email string) (Person, error)
+
+	// Note reads what was noted under a key; CodeNotFound if nothing.
+	Note(ctx context.Context, key string) (Note, error)
 
 	// Took lists the durations last recorded for a key, newest first.
 	Took(ctx context.Context, key string) ([]time.Duration, error)
@@ -61,6 +72,7 @@ type Change struct {
 	Replay   *Replay
 	Token    *Token
 	Person   *Person
+	Note     *Note
 	Duration *Duration
 	// Within are limits that must hold once the change is written, or nothing
 	// is, with the bound's own Refusal. A change with limits carries an event.
@@ -133,6 +145,13 @@ type Replay struct {
 	Fingerprint string
 	Environment string
 	At          time.Time
+}
+
+// Note is a small fact that a part of daskbot must remember across restarts,
+// such as how far the outbox was read. It is compared by Version like a row.
+type Note struct {
+	Key, Value string
+	Version    int64
 }
 
 // Duration is a sample of how long something took.
@@ -274,4 +293,19 @@ type Catalogue interface {
 	Course(id string) bool
 	// Staff are the subjects who teach a course.
 	Staff(course string) []string
+}
+
+// Notifier tells people outside how an environment is. It is handed the state
+// of now, not each event: what came and went in between needs no telling.
+type Notifier interface {
+	// Name keeps apart what different notifiers remember.
+	Name() string
+	// Tell makes what the owner was told agree with the environment. memory is
+	// what keep was last given for it, "" at first; keep stores durably, and
+	// Tell calls it before and after everything that must not happen twice.
+	//
+	// again is when there is more to tell although nothing changes; 0 means all
+	// is told. CodeUnavailable is tried again, not before RetryAfter; after any
+	// other error the environment is left until it changes.
+	Tell(ctx context.Context, e Environment, memory string, keep func(context.Context, string) error) (again time.Duration, err error)
 }

@@ -22,6 +22,7 @@ type Service struct {
 	prices    Prices
 	install   string
 	now       func() time.Time
+	once      *Replay // see Once
 }
 
 // ServiceConfig is what a Service needs; every field but Now and Prices is
@@ -59,6 +60,9 @@ func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millise
 // what to do; CodeConflict means that the idempotency key was used for
 // another request.
 func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, bool, error) {
+	if s.once != nil {
+		r.IdempotencyKey = s.once.Key
+	}
 	r, profile, err := s.complete(ctx, who, r)
 	if err != nil {
 		return Environment{}, false, err

@@ -18,6 +18,9 @@ func (s *Service) change(ctx context.Context, who Caller, a Action, id string, e
 		if err != nil {
 			return e, err
 		}
+		if done, err := s.doneBefore(ctx, id); done || err != nil {
+			return e, err
+		}
 		if expect != 0 && expect != e.Version {
 			return e, &Error{Code: CodeConflict, Field: "If-Match", Message: "The environment changed since you looked; look again and decide again."}
 		}
@@ -26,7 +29,8 @@ func (s *Service) change(ctx context.Context, who Caller, a Action, id string, e
 		if err != nil || ev.Type == "" {
 			return e, err
 		}
-		err = s.store.Commit(ctx, Change{Environment: &e, Events: []Event{ev}, Wake: []Job{{JobEnvironment, e.ID, wakeUrgency(who, e)}}})
+		err = s.store.Commit(ctx, Change{Environment: &e, Events: []Event{ev}, Wake: []Job{{JobEnvironment, e.ID, wakeUrgency(who, e)}},
+			Replay: s.onceFor(id, now)})
 		if err == nil {
 			e.Version++
 			return e, nil

@@ -40,6 +40,9 @@ func conformance(t *testing.T, url fresh) {
 		{"EventsInOrder", testEventsInOrder},
 		{"Replay", testReplay},
 		{"TokensAndPeople", testTokensAndPeople},
+		{"Identities", testIdentities},
+		{"Notes", testNotes},
+		{"EventsSince", testEventsSince},
 		{"Took", testTook},
 		{"Reopen", testReopen},
 		{"Killed", testKilled},
@@ -125,13 +128,17 @@ func testClusterRoundTrip(t *testing.T, url fresh) {
 func testAbsent(t *testing.T, url fresh) {
 	s, ctx := open(t, url(t)), t.Context()
 	for name, read := range map[string]func() error{
-		"Environment":     func() error { _, err := s.Environment(ctx, "x"); return err },
-		"LiveEnvironment": func() error { _, err := s.LiveEnvironment(ctx, "x", "", "y"); return err },
-		"Cluster":         func() error { _, err := s.Cluster(ctx, "x"); return err },
-		"LiveCluster":     func() error { _, err := s.LiveCluster(ctx, ""); return err },
-		"Replay":          func() error { _, err := s.Replay(ctx, "x", "y"); return err },
-		"Token":           func() error { _, err := s.Token(ctx, "x"); return err },
-		"Person":          func() error { _, err := s.Person(ctx, "x"); return err },
+		"Environment":        func() error { _, err := s.Environment(ctx, "x"); return err },
+		"LiveEnvironment":    func() error { _, err := s.LiveEnvironment(ctx, "x", "", "y"); return err },
+		"Cluster":            func() error { _, err := s.Cluster(ctx, "x"); return err },
+		"LiveCluster":        func() error { _, err := s.LiveCluster(ctx, ""); return err },
+		"Replay":             func() error { _, err := s.Replay(ctx, "x", "y"); return err },
+		"Token":              func() error { _, err := s.Token(ctx, "x"); return err },
+		"PersonBySlack":      func() error { _, err := s.PersonBySlack(ctx, "x"); return err },
+		"PersonBySlack \"\"": func() error { _, err := s.PersonBySlack(ctx, ""); return err },
+		"PersonByEmail":      func() error { _, err := s.PersonByEmail(ctx, "x"); return err },
+		"Note":               func() error { _, err := s.Note(ctx, "x"); return err },
+		"Person":             func() error { _, err := s.Person(ctx, "x"); return err },
 	} {
 		t.Run(name, func(t *testing.T) { wantCode(t, read(), environment.CodeNotFound) })
 	}

@@ -19,7 +19,8 @@ func (s *Store) migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rows, err := goose.NewProvider(s.back.goose, s.db, files, goose.WithDisableGlobalRegistry(true))
+		rows, err := goose.NewProvider(s.back.goose, s.db, files, goose.WithDisableGlobalRegistry(true),
+			goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: indexPeople}, nil)))
 		if err != nil {
 			return err
 		}

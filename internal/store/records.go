@@ -20,8 +20,6 @@ const (
 	insertToken  = `INSERT INTO tokens (id, hash, created_at, document, version) VALUES ($1, $3, $4, $5, $2 + 1)`
 	updateToken  = `UPDATE tokens SET hash = $3, created_at = $4, document = $5, version = version + 1
 		WHERE id = $1 AND version = $2`
-	insertPerson = `INSERT INTO people (subject, document, version) VALUES ($1, $3, $2 + 1)`
-	updatePerson = `UPDATE people SET document = $3, version = version + 1 WHERE subject = $1 AND version = $2`
 	insertSample = `INSERT INTO samples (key, seq, nanos) VALUES ($1, $2, $3)`
 	pruneSamples = `DELETE FROM samples WHERE key = $1 AND seq NOT IN
 		(SELECT seq FROM samples WHERE key = $1 ORDER BY seq DESC LIMIT $2)`
@@ -39,13 +37,28 @@ func putEvent(ctx context.Context, tx *sql.Tx, event environment.Event) error {
 // Events lists what happened to an environment after a sequence number,
 // oldest first; a limit of 0 lists all.
 func (s *Store) Events(ctx context.Context, environmentID string, after int64, limit int) ([]environment.Event, error) {
-	if limit <= 0 {
-		limit = math.MaxInt32
-	}
 	const text = `SELECT document FROM events WHERE environment = $1 AND seq > $2 ORDER BY seq LIMIT $3`
-	rs, err := s.reads.QueryContext(ctx, text, environmentID, after, limit)
+	return s.events(ctx, text, environmentID, after, atMost(limit))
+}
+
+// EventsSince lists what happened to anything after a sequence number, oldest
+// first; a limit of 0 lists all. Numbers become visible in order, so that a
+// reader that goes on from the last one misses none.
+func (s *Store) EventsSince(ctx context.Context, after int64, limit int) ([]environment.Event, error) {
+	return s.events(ctx, `SELECT document FROM events WHERE seq > $1 ORDER BY seq LIMIT $2`, after, atMost(limit))
+}
+
+func atMost(limit int) int {
+	if limit <= 0 {
+		return math.MaxInt32
+	}
+	return limit
+}
+
+func (s *Store) events(ctx context.Context, text string, args ...any) ([]environment.Event, error) {
+	rs, err := s.reads.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, translate(fmt.Errorf("list events of %s: %w", environmentID, err))
+		return nil, translate(fmt.Errorf("list events: %w", err))
 	}
 	items, err := collect(rs, func(r row) (event environment.Event, err error) {
 		err = scanDocument(r, &event)
@@ -127,33 +140,6 @@ func scanToken(r row) (environment.Token, error) {
 	err := decode(document, &t)
 	t.Version = version
 	return t, err
-}
-
-func putPerson(ctx context.Context, tx *sql.Tx, p *environment.Person) error {
-	if p == nil {
-		return nil
-	}
-	document, err := encode(p)
-	if err != nil {
-		return fmt.Errorf("encode person: %w", err)
-	}
-	return put(ctx, tx, p.Version, insertPerson, updatePerson, p.Subject, p.Version, document)
-}
-
-// Person reads one by subject.
-func (s *Store) Person(ctx context.Context, subject string) (environment.Person, error) {
-	var (
-		p        environment.Person
-		version  int64
-		document string
-	)
-	const text = `SELECT version, document FROM people WHERE subject = $1`
-	if err := s.reads.QueryRowContext(ctx, text, subject).Scan(&version, &document); err != nil {
-		return p, translate(fmt.Errorf("read person: %w", err))
-	}
-	err := decode(document, &p)
-	p.Version = version
-	return p, translate(err)
 }
 
 func putSample(ctx context.Context, tx *sql.Tx, seq int64, d environment.Duration) error {

@@ -1,0 +1,69 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+func testIdentities(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	ann := environment.Person{Subject: "ann", Email: "Ann@example.edu", SlackID: "T1:U1"}
+	bob := environment.Person{Subject: "bob", Email: "bob@example.edu"}
+	commit(t, s, environment.Change{Person: &ann})
+	commit(t, s, environment.Change{Person: &bob})
+	ann.Version, bob.Version = 1, 1
+
+	got, err := s.PersonBySlack(t.Context(), "T1:U1")
+	if diff := cmp.Diff(ann, got); diff != "" || err != nil {
+		t.Errorf("PersonBySlack: %v (-want +got):\n%s", err, diff)
+	}
+	got, err = s.PersonByEmail(t.Context(), "ANN@example.edu")
+	if diff := cmp.Diff(ann, got); diff != "" || err != nil {
+		t.Errorf("PersonByEmail: %v (-want +got):\n%s", err, diff)
+	}
+
+	bob.SlackID = "T1:U1" // nobody may take an account that is somebody's
+	wantCode(t, s.Commit(t.Context(), environment.Change{Person: &bob}), environment.CodeConflict)
+	bob.SlackID, bob.Email = "T1:U2", "ann@example.edu"
+	commit(t, s, environment.Change{Person: &bob})
+	_, err = s.PersonByEmail(t.Context(), "ann@example.edu")
+	wantCode(t, err, environment.CodeConflict)
+
+	ann.SlackID = "" // an account that was given up is free again
+	commit(t, s, environment.Change{Person: &ann})
+	_, err = s.PersonBySlack(t.Context(), "T1:U1")
+	wantCode(t, err, environment.CodeNotFound)
+}
+
+func testNotes(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	n := environment.Note{Key: "k", Value: "1"}
+	commit(t, s, environment.Change{Note: &n})
+	wantCode(t, s.Commit(t.Context(), environment.Change{Note: &n}), environment.CodeConflict)
+	n.Version, n.Value = 1, "2"
+	commit(t, s, environment.Change{Note: &n})
+	wantCode(t, s.Commit(t.Context(), environment.Change{Note: &n}), environment.CodeConflict)
+	n.Version = 2
+	got, err := s.Note(t.Context(), "k")
+	if diff := cmp.Diff(n, got); diff != "" || err != nil {
+		t.Errorf("Note: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func testEventsSince(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	for _, id := range []string{"a", "b", "a"} {
+		commit(t, s, environment.Change{Events: []environment.Event{{Environment: id, Type: environment.EventPhase}, {Cluster: "c"}}})
+	}
+	all, err := s.EventsSince(t.Context(), 0, 0)
+	if err != nil || len(all) != 6 {
+		t.Fatalf("got %d events, %v; want 6", len(all), err)
+	}
+	rest, err := s.EventsSince(t.Context(), all[1].Seq, 3)
+	if diff := cmp.Diff(all[2:5], rest); diff != "" || err != nil {
+		t.Errorf("EventsSince: %v (-want +got):\n%s", err, diff)
+	}
+}
