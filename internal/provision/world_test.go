@@ -306,8 +306,10 @@ func (d door) Open(context.Context, environment.AccessKind, environment.Credenti
 	return d.point("door", func() error { return nil })
 }
 
-// memory is the store's port in memory, with compare-and-set.
+// memory is the part of the store that the runner uses, in memory, with
+// compare-and-set; other calls meet the nil interface and panic.
 type memory struct {
+	environment.Store
 	envs     map[string]environment.Environment
 	clusters map[string]environment.Cluster
 	events   []environment.Event
@@ -385,26 +387,6 @@ func (m *memory) Tenants(_ context.Context, id string) (out []environment.Enviro
 	return out, nil
 }
 
-func (m *memory) LiveEnvironment(context.Context, string, string, string) (environment.Environment, error) {
-	return environment.Environment{}, environment.Errorf(environment.CodeNotFound, "none")
-}
-func (m *memory) Environments(context.Context, environment.Filter) ([]environment.Environment, string, error) {
-	return slices.Collect(maps.Values(m.envs)), "", nil
-}
-func (m *memory) CountLive(context.Context, string, string) (int, error) { return 0, nil }
-func (m *memory) Clusters(context.Context, bool) ([]environment.Cluster, error) {
-	return slices.Collect(maps.Values(m.clusters)), nil
-}
-func (m *memory) Events(context.Context, string, int64, int) ([]environment.Event, error) {
-	return m.events, nil
-}
-func (m *memory) Replay(context.Context, string, string) (environment.Replay, error) {
-	return environment.Replay{}, environment.Errorf(environment.CodeNotFound, "none")
-}
-func (m *memory) Token(context.Context, string) (environment.Token, error) {
-	return environment.Token{}, environment.Errorf(environment.CodeNotFound, "none")
-}
-func (m *memory) Tokens(context.Context) ([]environment.Token, error) { return nil, nil }
 func (m *memory) Person(context.Context, string) (environment.Person, error) {
 	return environment.Person{}, environment.Errorf(environment.CodeNotFound, "none")
 }
