@@ -51,7 +51,7 @@ func newServeCommand() *cobra.Command {
 // serve runs the daemon until ctx ends or a part of it fails.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Writer) error {
 	for _, sentence := range cfg.Idle() {
-		log.Warn(sentence)
+		log.Warn("configured without effect", "reason", sentence)
 	}
 	d, err := wire(ctx, cfg, log)
 	if err != nil {
@@ -61,7 +61,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Wri
 	if err := keepAdminToken(ctx, d.service, cfg.Auth.AdminTokenFile); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", cfg.Server.Addr)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Server.Addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", cfg.Server.Addr, err)
 	}

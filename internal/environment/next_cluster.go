@@ -98,18 +98,25 @@ func clusterAsked(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 		return ClusterStep{Kind: ClusterElse, Message: "That name is taken; trying another."}
 	case s.Failure != nil && !(c.State == StateReady && s.State.Usable()):
 		return failedAttempt(c, s.Failure)
-	case s.State == CloudAbsent && c.State == StateReady:
-		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable, "The Kubernetes cluster is gone; somebody deleted it.")}
-	case s.State == CloudAbsent && (s.Operation == OperationRunning || now.Before(c.UnsureUntil)):
-		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the Kubernetes cluster to appear."}
 	case s.State == CloudAbsent:
-		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
+		return askedAndAbsent(c, s, now)
 	case s.State == CloudStopping || s.State == CloudError:
 		return failedAttempt(c, Errorf(CodeUnavailable, "The cloud could not make the Kubernetes cluster."))
 	case s.State.Usable():
 		return clusterUsable(c, seen, now)
 	default:
 		return ClusterStep{Kind: ClusterWait, Message: progressMessage(s.Progress)}
+	}
+}
+
+func askedAndAbsent(c Cluster, s SeenCluster, now time.Time) ClusterStep {
+	switch {
+	case c.State == StateReady:
+		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable, "The Kubernetes cluster is gone; somebody deleted it.")}
+	case s.Operation == OperationRunning || now.Before(c.UnsureUntil):
+		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the Kubernetes cluster to appear."}
+	default:
+		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
 	}
 }
 
