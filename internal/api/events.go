@@ -121,7 +121,7 @@ func (s *Server) copyEvents(ctx context.Context, who environment.Caller, out *st
 			_, err = out.Write([]byte(": heartbeat\n\n"))
 		case err := <-done:
 			if err != nil && ctx.Err() == nil {
-				s.failed(ctx, err) // the client reconnects; the log says why
+				_ = s.failed(ctx, err) // the client reconnects; the log says why
 			}
 			return err
 		}

@@ -88,6 +88,7 @@ func (r *Runner) actCluster(ctx context.Context, p *clusterPass) (time.Duration,
 		return r.restCluster(ctx, p)
 	case environment.ClusterWait:
 		return pollAfter(p.now.Sub(p.c.PhaseSince)), false, r.recordCluster(ctx, p, clusterOutcome{})
+	default: // has a verb
 	}
 	out, err := clusterVerbs[p.step.Kind](r, ctx, p)
 	switch {

@@ -22,6 +22,7 @@ func (w World) summary(e api.Environment) func(io.Writer) error {
 			next = "Log in with what `daskbot credentials " + e.ID + "` shows."
 		case environment.StatePending, environment.StateCreating, environment.StateUpdating, environment.StateDeleting:
 			next = "See how far it is with `daskbot events " + e.ID + " --follow`."
+		default: // it has ended: there is nothing to do next
 		}
 		if next == "" {
 			return nil

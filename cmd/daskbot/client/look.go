@@ -171,10 +171,10 @@ func (w World) followEvents(ctx context.Context, r *rest, out format, id string)
 		return out.print(w.Out, raw, nil)
 	}
 	err := w.follow(ctx, r, id, 0, show, func(sentence string) { _, _ = fmt.Fprintln(w.Err, sentence) })
-	if ctx.Err() != nil {
-		return nil // enough was seen
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil // enough was seen
 }
 
 // eventLine is one event for a person who reads along.

@@ -141,7 +141,7 @@ func (s *Server) run(ctx context.Context, name string, program []string, flags .
 	if err != nil {
 		return err
 	}
-	defer log.Close() // the child has its own copy
+	defer func() { _ = log.Close() }() // the child has its own copy
 	cmd := exec.CommandContext(ctx, program[0], slices.Concat(program[1:], flags)...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -204,7 +204,7 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // all at once at the end, so that no port comes twice
+		defer func() { _ = l.Close() }() // all at once at the end, so that no port comes twice
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil

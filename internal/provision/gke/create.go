@@ -123,7 +123,7 @@ func podRange(nodes int) string {
 
 func parseChannel(name string) (pb.ReleaseChannel_Channel, error) {
 	value, ok := pb.ReleaseChannel_Channel_value[strings.ToUpper(name)]
-	if !ok || value == int32(pb.ReleaseChannel_UNSPECIFIED) {
+	if !ok || value == 0 { // 0 is "no channel", which GKE is about to refuse
 		return 0, environment.Invalid("channel", "There is no release channel %q; use rapid, regular, stable or extended.", name)
 	}
 	return pb.ReleaseChannel_Channel(value), nil

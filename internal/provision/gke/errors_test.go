@@ -82,7 +82,7 @@ func withDelay(t *testing.T, d time.Duration) error {
 
 func TestTranslateKeepsWhatIsTranslated(t *testing.T) {
 	want := environment.Errorf(environment.CodeQuota, "Enough.")
-	if got := translate(fmt.Errorf("again: %w", want), "p"); got != error(want) {
+	if got := translate(fmt.Errorf("again: %w", want), "p"); !errors.Is(got, want) {
 		t.Errorf("got %v; want %v", got, want)
 	}
 	if got := translate(nil, "p"); got != nil {

@@ -197,7 +197,8 @@ func TestTarget(t *testing.T) {
 }
 
 func TestTargetKeyChangesWithTheCluster(t *testing.T) {
-	if fingerprint("https://a", []byte("x")) != fingerprint("https://a", []byte("x")) {
+	first, again := fingerprint("https://a", []byte("x")), fingerprint("https://a", []byte("x"))
+	if first != again {
 		t.Error("got two keys for one cluster; want one")
 	}
 	if fingerprint("https://a", []byte("x")) == fingerprint("https://a", []byte("y")) {

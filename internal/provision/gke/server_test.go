@@ -36,7 +36,7 @@ type answer struct {
 
 // reply looks up the answer to method; methods without one are Unimplemented,
 // so that a test sees calls it did not expect.
-func reply[T proto.Message](s *server, ctx context.Context, method string, request proto.Message) (T, error) {
+func reply[T proto.Message](ctx context.Context, s *server, method string, request proto.Message) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, request)
@@ -70,43 +70,43 @@ func request[T proto.Message](t *testing.T, s *server) T {
 }
 
 func (s *server) CreateCluster(ctx context.Context, r *pb.CreateClusterRequest) (*pb.Operation, error) {
-	return reply[*pb.Operation](s, ctx, "CreateCluster", r)
+	return reply[*pb.Operation](ctx, s, "CreateCluster", r)
 }
 
 func (s *server) GetCluster(ctx context.Context, r *pb.GetClusterRequest) (*pb.Cluster, error) {
-	return reply[*pb.Cluster](s, ctx, "GetCluster", r)
+	return reply[*pb.Cluster](ctx, s, "GetCluster", r)
 }
 
 func (s *server) ListClusters(ctx context.Context, r *pb.ListClustersRequest) (*pb.ListClustersResponse, error) {
-	return reply[*pb.ListClustersResponse](s, ctx, "ListClusters", r)
+	return reply[*pb.ListClustersResponse](ctx, s, "ListClusters", r)
 }
 
 func (s *server) DeleteCluster(ctx context.Context, r *pb.DeleteClusterRequest) (*pb.Operation, error) {
-	return reply[*pb.Operation](s, ctx, "DeleteCluster", r)
+	return reply[*pb.Operation](ctx, s, "DeleteCluster", r)
 }
 
 func (s *server) GetOperation(ctx context.Context, r *pb.GetOperationRequest) (*pb.Operation, error) {
-	return reply[*pb.Operation](s, ctx, "GetOperation", r)
+	return reply[*pb.Operation](ctx, s, "GetOperation", r)
 }
 
 func (s *server) ListOperations(ctx context.Context, r *pb.ListOperationsRequest) (*pb.ListOperationsResponse, error) {
-	return reply[*pb.ListOperationsResponse](s, ctx, "ListOperations", r)
+	return reply[*pb.ListOperationsResponse](ctx, s, "ListOperations", r)
 }
 
 func (s *server) GetNodePool(ctx context.Context, r *pb.GetNodePoolRequest) (*pb.NodePool, error) {
-	return reply[*pb.NodePool](s, ctx, "GetNodePool", r)
+	return reply[*pb.NodePool](ctx, s, "GetNodePool", r)
 }
 
 func (s *server) SetNodePoolSize(ctx context.Context, r *pb.SetNodePoolSizeRequest) (*pb.Operation, error) {
-	return reply[*pb.Operation](s, ctx, "SetNodePoolSize", r)
+	return reply[*pb.Operation](ctx, s, "SetNodePoolSize", r)
 }
 
 func (s *server) SetNodePoolAutoscaling(ctx context.Context, r *pb.SetNodePoolAutoscalingRequest) (*pb.Operation, error) {
-	return reply[*pb.Operation](s, ctx, "SetNodePoolAutoscaling", r)
+	return reply[*pb.Operation](ctx, s, "SetNodePoolAutoscaling", r)
 }
 
 func (s *server) GetServerConfig(ctx context.Context, r *pb.GetServerConfigRequest) (*pb.ServerConfig, error) {
-	return reply[*pb.ServerConfig](s, ctx, "GetServerConfig", r)
+	return reply[*pb.ServerConfig](ctx, s, "GetServerConfig", r)
 }
 
 // connect starts the server on loopback and a Client that talks to it.

@@ -128,7 +128,7 @@ func save(path string, content io.Reader, limit int64, digest string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // fails once it was renamed, as it should
+	defer func() { _ = os.Remove(tmp.Name()) }() // fails once it was renamed, as it should
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(tmp, sum), io.LimitReader(content, limit+1))
 	if err := errors.Join(err, tmp.Close()); err != nil {

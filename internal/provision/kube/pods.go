@@ -33,7 +33,7 @@ const (
 	crashes = 3
 )
 
-func pods(list []corev1.Pod, p environment.Plan, now time.Time) []environment.SeenPod {
+func pods(list []corev1.Pod, p environment.Plan) []environment.SeenPod {
 	var out []environment.SeenPod
 	for _, pod := range list {
 		if pod.Namespace != p.Namespace && !slices.Contains(otherNamespaces(p), pod.Namespace) {

@@ -105,7 +105,7 @@ func conclude(s survey, p environment.Plan, now time.Time) (environment.SeenWork
 	if err != nil {
 		return environment.SeenWorkloads{}, err
 	}
-	seen := environment.SeenWorkloads{Nodes: nodes(s.nodes), Pods: pods(s.pods, p, now), Services: services(s.services, p)}
+	seen := environment.SeenWorkloads{Nodes: nodes(s.nodes), Pods: pods(s.pods, p), Services: services(s.services, p)}
 	if s.namespace != nil {
 		seen.Terminating = s.namespace.DeletionTimestamp != nil
 		seen.Prepared = !seen.Terminating && isOurs(s.namespace.Labels, p) &&

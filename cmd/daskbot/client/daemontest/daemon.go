@@ -92,6 +92,7 @@ func (d *Daemon) Reach(id string, state environment.State, phase environment.Pha
 		e.Failure = &environment.Failure{Code: environment.CodeQuota, Message: message, Phase: phase, At: Now}
 	case environment.StateDeleted:
 		kind = environment.EventDeleted
+	default: // a phase among others
 	}
 	n, of := environment.StepOf(phase)
 	d.Seed(e, environment.Event{At: Now, Environment: id, Type: kind, State: state, Phase: phase, Step: n, Steps: of, Message: message, Actor: "daskbot"})
