@@ -68,7 +68,7 @@ func (b *Builder) Build(ctx context.Context, names ...string) error {
 	if len(names) > 0 {
 		return nil
 	}
-	return b.store.prune(made)
+	return errors.Join(b.packages(ctx, made["debian"]), b.store.prune(made))
 }
 
 // selected are the images of those names, all without any.

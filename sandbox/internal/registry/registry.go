@@ -19,11 +19,10 @@ import (
 // Config says what to serve.
 type Config struct {
 	Store *images.Store
-	Env   []string // added to every image's environment, as NAME=value
 	Log   *slog.Logger
 }
 
-// Registry serves images. Its paths begin with /v2/.
+// Registry serves images below /v2/ and Python packages below /packages/.
 type Registry struct{ cfg Config }
 
 var _ http.Handler = (*Registry)(nil)
@@ -34,6 +33,10 @@ func New(cfg Config) *Registry { return &Registry{cfg} }
 
 // ServeHTTP answers GET and HEAD.
 func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/packages/") {
+		g.servePackages(w, r)
+		return
+	}
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "this registry is for pulling only")
@@ -50,7 +53,7 @@ func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "NAME_UNKNOWN", "no image of the sandbox answers to "+repository)
 		return
 	}
-	built, err := g.cfg.Store.Image(image, g.cfg.Env...)
+	built, err := g.cfg.Store.Image(image, packagesFrom(r.Host)...)
 	if err != nil {
 		g.failed(w, image, err)
 		return
