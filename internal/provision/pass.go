@@ -71,7 +71,7 @@ func (r *Runner) act(ctx context.Context, p *pass) (time.Duration, bool, error) 
 	case environment.StepRest:
 		return 0, false, nil
 	case environment.StepWait:
-		return pollAfter(p.now.Sub(phaseStart(p))), false, r.record(ctx, p, outcome{})
+		return lookAgain(p), false, r.record(ctx, p, outcome{})
 	}
 	// The phase is told before it is begun: it may take a while.
 	if p.step.Phase != p.e.Phase && !quick(p.step.Kind) {

@@ -107,6 +107,20 @@ func pollAfter(waited time.Duration) time.Duration {
 	return min(max(waited/33, soonest), latest)
 }
 
+// unlessWoken is how long to wait for what another row's runner watches and
+// tells: each look less is one write less when a whole class comes at once.
+const unlessWoken = 30 * time.Second
+
+// lookAgain is how long to wait in a pass that found nothing to do but wait.
+func lookAgain(p *pass) time.Duration {
+	switch p.step.Phase {
+	case environment.PhaseCluster, environment.PhaseTeardown:
+		return unlessWoken // the cluster's row wakes its tenants
+	default:
+		return pollAfter(p.now.Sub(phaseStart(p)))
+	}
+}
+
 // backOff is how long to wait after the nth failure in a row, or what the
 // other side asked for.
 func backOff(tries int, err error) time.Duration {
