@@ -15,9 +15,9 @@ var (
 	kills = flag.Int("kills", 20, "how often the daemon is killed")
 )
 
-// TestKilled kills the daemon again and again while an environment comes up,
-// changes and goes. It must end as if nothing had happened: one cluster, ever,
-// and nothing left.
+// TestKilled kills the daemon again and again while environments come up,
+// change and go. They must end as if nothing had happened: one cluster each,
+// never two at once, and nothing left.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	w := newStory(t)
@@ -29,39 +29,37 @@ func TestKilled(t *testing.T) {
 	t.Logf("-seed %d", *seed)
 	k := &killer{world: w, random: rand.New(rand.NewPCG(*seed, 0))}
 	watched := watchClusters(ctx, t, w)
+	lives := 0
+	for k.done < *kills {
+		lives++
+		k.life(ctx, t)
+	}
+	names, most := watched()
+	if len(names) != lives || most != 1 {
+		t.Errorf("in %d lives there were the clusters %v, up to %d at once; want one each, one at once", lives, names, most)
+	}
+	t.Logf("killed %d times in %d lives", k.done, lives)
+}
 
+// life brings an environment up, changes it and takes it down, and kills the
+// daemon in the meantime.
+func (k *killer) life(ctx context.Context, t *testing.T) {
+	t.Helper()
 	var e env
-	w.mustAsk(ctx, t, http.MethodPost, "environments", map[string]any{"owner": "s1", "profile": "dask", "workers": 2}, &e)
-	k.during(ctx, t, e.ID, "ready", *kills/2)
-	up, err := w.await(ctx, e.ID, "ready")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	w.mustAsk(ctx, t, http.MethodPost, "environments/"+e.ID+"/packages", map[string]any{"add": []string{"xgboost"}}, nil)
-	w.mustAsk(ctx, t, http.MethodPost, "environments/"+e.ID+"/scale", map[string]any{"workers": 3}, nil)
-	k.during(ctx, t, e.ID, "ready", k.done+*kills/4)
-	changed, err := w.await(ctx, e.ID, "ready")
-	if err != nil {
-		t.Fatal(err)
-	}
+	k.mustAsk(ctx, t, http.MethodPost, "environments", map[string]any{"owner": "s1", "profile": "dask", "workers": 2}, &e)
+	up := k.until(ctx, t, e.ID, "ready")
+	k.mustAsk(ctx, t, http.MethodPost, "environments/"+e.ID+"/packages", map[string]any{"add": []string{"xgboost"}}, nil)
+	k.mustAsk(ctx, t, http.MethodPost, "environments/"+e.ID+"/scale", map[string]any{"workers": 3}, nil)
+	changed := k.until(ctx, t, e.ID, "ready")
 	if changed.Workers != 3 || !slices.Equal(changed.Packages, []string{"xgboost"}) || changed.URL != up.URL {
 		t.Errorf("after the change: got %d workers, %v at %s; want 3, [xgboost] at %s", changed.Workers, changed.Packages, changed.URL, up.URL)
 	}
 	checkSides(ctx, t, changed.DashboardURL, "xgboost", 3)
-
-	w.mustAsk(ctx, t, http.MethodDelete, "environments/"+e.ID, nil, nil)
-	k.during(ctx, t, e.ID, "deleted", *kills)
-	if _, err := w.await(ctx, e.ID, "deleted"); err != nil {
-		t.Fatal(err)
-	}
-	if left, err := stage.sandbox.resources(ctx, w.project); err != nil || len(left) > 0 {
+	k.mustAsk(ctx, t, http.MethodDelete, "environments/"+e.ID, nil, nil)
+	k.until(ctx, t, e.ID, "deleted")
+	if left, err := stage.sandbox.resources(ctx, k.project); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v; want nothing", left, err)
 	}
-	if names := watched(); len(names) != 1 {
-		t.Errorf("clusters there ever were: %v; want one", names)
-	}
-	t.Logf("killed %d times", k.done)
 }
 
 // killer kills a daemon at random moments and starts it again.
@@ -71,13 +69,13 @@ type killer struct {
 	done   int
 }
 
-// during kills until so many were, or until the state was reached; it leaves
-// the daemon running.
-func (k *killer) during(ctx context.Context, t *testing.T, id, state string, enough int) {
+// until kills until the state is reached, or enough was killed; it waits for
+// the state and leaves the daemon running.
+func (k *killer) until(ctx context.Context, t *testing.T, id, state string) env {
 	t.Helper()
-	for k.done < enough {
+	for k.done < *kills {
 		// Most moments are soon after the start: that is when it is busiest.
-		if err := pause(ctx, time.Duration(k.random.ExpFloat64()*float64(700*time.Millisecond))); err != nil {
+		if err := pause(ctx, time.Duration(k.random.ExpFloat64()*float64(400*time.Millisecond))); err != nil {
 			t.Fatal(err)
 		}
 		if err := k.kill9(); err != nil {
@@ -89,13 +87,15 @@ func (k *killer) during(ctx context.Context, t *testing.T, id, state string, eno
 		}
 		var e env
 		k.mustAsk(ctx, t, http.MethodGet, "environments/"+id, nil, &e)
-		if e.State == state {
-			return
-		}
-		if e.State == "failed" {
-			t.Fatalf("after %d kills it failed: %s", k.done, e.Message)
+		if e.State == state || e.State == "failed" {
+			break
 		}
 	}
+	e, err := k.await(ctx, id, state)
+	if err != nil {
+		t.Fatalf("after %d kills: %v", k.done, err)
+	}
+	return e
 }
 
 func (w *world) mustAsk(ctx context.Context, t *testing.T, method, path string, body, into any) {
@@ -105,11 +105,12 @@ func (w *world) mustAsk(ctx context.Context, t *testing.T, method, path string, 
 	}
 }
 
-// watchClusters notes the name of every cluster that the project ever has.
-// The function it returns stops watching and tells them.
-func watchClusters(ctx context.Context, t *testing.T, w *world) func() []string {
+// watchClusters notes the clusters that the project ever has. The function it
+// returns stops watching and tells their names, and how many there were at once.
+func watchClusters(ctx context.Context, t *testing.T, w *world) func() (names []string, most int) {
 	ctx, stop := context.WithCancel(ctx)
-	seen := map[string]bool{}
+	var names []string
+	most := 0
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -118,22 +119,22 @@ func watchClusters(ctx context.Context, t *testing.T, w *world) func() []string 
 			if err != nil {
 				return ctx.Err() != nil, nil
 			}
+			most = max(most, len(all))
 			for _, c := range all {
-				seen[c.Name] = true
+				if !slices.Contains(names, c.Name) {
+					names = append(names, c.Name)
+				}
 			}
 			return false, nil
 		})
 	}()
-	t.Cleanup(func() { stop(); <-done })
-	return func() []string {
+	end := func() ([]string, int) {
 		stop()
 		<-done
-		names := []string{}
-		for name := range seen {
-			names = append(names, name)
-		}
-		return names
+		return names, most
 	}
+	t.Cleanup(func() { end() })
+	return end
 }
 
 // checkSides asks scheduler, notebook and workers what they were given.

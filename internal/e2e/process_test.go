@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -71,13 +72,14 @@ func (p *process) end(sig syscall.Signal, grace time.Duration) error {
 	}
 }
 
-// lastWords are the last lines it wrote.
+// lastWords are the last lines it wrote, without the requests it answered.
 func (p *process) lastWords(lines int) string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
 	}
 	all := strings.Split(strings.TrimSpace(string(text)), "\n")
+	all = slices.DeleteFunc(all, func(line string) bool { return strings.Contains(line, `"msg":"request"`) })
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 

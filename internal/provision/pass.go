@@ -73,8 +73,8 @@ func (r *Runner) act(ctx context.Context, p *pass) (time.Duration, bool, error) 
 	case environment.StepWait:
 		return lookAgain(p), false, r.record(ctx, p, outcome{})
 	}
-	// The phase is told before it is begun: it may take a while.
-	if p.step.Phase != p.e.Phase && !quick(p.step.Kind) {
+	// What is begun is told first: it may take a while.
+	if !quick(p.step.Kind) && !told(p) {
 		return 0, true, r.record(ctx, p, outcome{})
 	}
 	out, err := verbs[p.step.Kind](r, ctx, p)
@@ -90,6 +90,12 @@ func (r *Runner) act(ctx context.Context, p *pass) (time.Duration, bool, error) 
 		return pollAfter(p.now.Sub(p.e.PhaseSince)), false, err // asked; give it a moment before looking
 	}
 	return 0, true, err
+}
+
+// told reports whether the owner can read what the step does. Of the releases
+// each is told; other steps of one phase are short.
+func told(p *pass) bool {
+	return p.step.Phase == p.e.Phase && (p.step.Kind != environment.StepConverge || p.step.Message == p.e.Message)
 }
 
 // phaseStart is since when the step's phase has lasted.

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -54,7 +55,34 @@ func (r *Runner) converge(ctx context.Context, p *pass) (outcome, error) {
 			return outcome{}, err
 		}
 	}
+	ctx, cancel := r.whileWanted(ctx, p.e.ID)
+	defer cancel()
 	return outcome{}, r.Charts.Converge(ctx, p.target, rel.Namespace, rel, environment.ReleaseHash(rel))
+}
+
+// wantedEvery is how late a long step notices that nobody wants it any more.
+const wantedEvery = time.Second
+
+// whileWanted ends a step's context once the environment is to go. A chart may
+// wait for minutes until images are pulled; the way down need not.
+func (r *Runner) whileWanted(ctx context.Context, id string) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		tick := time.NewTicker(wantedEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if e, err := r.Store.Environment(ctx, id); err == nil && e.Desired == environment.Absent {
+				cancel()
+				return
+			}
+		}
+	}()
+	return ctx, cancel
 }
 
 // workers asks for the Dask workers in the way of the profile.
