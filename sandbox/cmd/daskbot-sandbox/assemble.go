@@ -15,6 +15,7 @@ import (
 	"github.com/daskbot/daskbot/sandbox/internal/gke"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes"
 	"github.com/daskbot/daskbot/sandbox/internal/serviceusage"
+	"github.com/daskbot/daskbot/sandbox/internal/slack"
 	"github.com/daskbot/daskbot/sandbox/internal/standin"
 )
 
@@ -30,20 +31,44 @@ func assemble(o options, state string, kept settings, l listeners, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
+	machines, err := realNodes(o, state, kept, world.Contents(), log)
+	if err != nil {
+		return nil, err
+	}
 	backends := standin.New(standin.Config{Log: log, StateDir: filepath.Join(state, "standin")})
 	planes, err := kubernetes.New(kubernetes.Config{
 		StateDir: filepath.Join(state, "kubernetes"), Binaries: programs, Network: kept.Network, Token: kept.Token,
-		Nodes: o.nodes, Compute: world, Backends: backends, Log: log,
+		Nodes: o.nodes, Machines: machines, Compute: world, Backends: backends, Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	server := gke.New(gke.Config{World: world, Planes: forgetting{planes, backends}, Token: kept.Token, Log: log})
-	handler, err := routes(world, server, backends, endpoints(state, kept, l), log)
+	chat, err := openSlack(o, state, kept, l, world, log)
 	if err != nil {
 		return nil, err
 	}
-	return &sandbox{listeners: l, planes: planes, gke: server, handler: handler, log: log}, nil
+	handler, err := routes(world, server, backends, chat, endpoints(state, kept, l, chat), log)
+	if err != nil {
+		return nil, err
+	}
+	return &sandbox{listeners: l, planes: planes, gke: server, slack: chat, handler: handler, log: log}, nil
+}
+
+// openSlack opens the emulated Slack. Its faults are scripted like those of
+// the clouds; a workspace's domain stands where a cloud has a project.
+func openSlack(o options, state string, kept settings, l listeners, world *cloud.World, log *slog.Logger) (*slack.Emulator, error) {
+	return slack.Open(slack.Config{
+		StateDir: filepath.Join(state, "slack"), URL: "http://" + l.http.Addr().String() + "/slack",
+		SigningSecret: kept.SlackSigningSecret, AppURL: o.slackApp, Log: log,
+		Faults: func(kind, method, domain string) (slack.Fault, bool) {
+			f := world.Take(kind, cloud.Occasion{Method: method, Project: domain})
+			if f == nil {
+				return slack.Fault{}, false
+			}
+			return slack.Fault{Delay: f.Wait(0)}, true
+		},
+	})
 }
 
 // forgetting drops what a cluster's stand-ins remember when the cluster goes.
@@ -62,7 +87,7 @@ func (f forgetting) Stop(ctx context.Context, id string) error {
 }
 
 // routes puts everything that speaks HTTP on one address.
-func routes(world *cloud.World, server *gke.Server, backends *standin.Backends, e control.Endpoints, log *slog.Logger) (http.Handler, error) {
+func routes(world *cloud.World, server *gke.Server, backends *standin.Backends, chat *slack.Emulator, e control.Endpoints, log *slog.Logger) (http.Handler, error) {
 	containers, err := server.REST()
 	if err != nil {
 		return nil, err
@@ -85,6 +110,7 @@ func routes(world *cloud.World, server *gke.Server, backends *standin.Backends, 
 	})
 	mux.Handle("/compute/v1/", machines)
 	mux.Handle("/batch/compute/v1", machines)
+	mux.Handle("/slack/", chat)
 	mux.Handle("/charts/", http.StripPrefix("/charts", repository))
 	mux.Handle("/", control.New(control.Config{World: world, Activity: scripted{backends}, Endpoints: e, Log: log}))
 	return mux, nil
@@ -98,11 +124,15 @@ func isServiceUsage(path string) bool {
 }
 
 // endpoints says where everything is.
-func endpoints(state string, kept settings, l listeners) control.Endpoints {
+func endpoints(state string, kept settings, l listeners, chat *slack.Emulator) control.Endpoints {
 	base := "http://" + l.http.Addr().String()
+	app := chat.Credentials()
 	return control.Endpoints{
 		GKE: l.grpc.Addr().String(), GKERest: base, Compute: base + "/compute/v1/", ServiceUsage: base, Charts: base + "/charts",
-		Slack: control.Slack{URL: base + "/slack", SigningSecret: kept.SlackSigningSecret},
+		Slack: control.Slack{
+			URL: base + "/slack/", API: app.API, SigningSecret: app.SigningSecret, Team: app.Team,
+			BotToken: app.BotToken, AppToken: app.AppToken, ClientID: app.ClientID, ClientSecret: app.ClientSecret,
+		},
 		LMS:   control.LMS{URL: base + "/lms", Secret: kept.LMSSecret},
 		Token: kept.Token, Project: defaultProject, Control: base,
 		Files: control.Files{

@@ -19,6 +19,7 @@ import (
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
 	"github.com/daskbot/daskbot/sandbox/internal/gke"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes"
+	"github.com/daskbot/daskbot/sandbox/internal/slack"
 )
 
 // options are the flags of serve.
@@ -28,6 +29,8 @@ type options struct {
 	nodes        string
 	latencies    string
 	controlplane string
+	images       string
+	slackApp     string
 	verbose      bool
 }
 
@@ -45,6 +48,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.nodes, "nodes", "simulated", "simulated (KWOK plays nodes and pods) or real")
 	f.StringVar(&o.latencies, "latencies", "", "fast or gke: how long things take; empty keeps what was set before")
 	f.StringVar(&o.controlplane, "controlplane", "", "the daskbot-controlplane binary (default: beside this program)")
+	f.StringVar(&o.slackApp, "slack-app", "", "base URL of the app that the emulated Slack talks to; empty keeps what was set before")
+	f.StringVar(&o.images, "images", defaultImages, "directory of the built images that pods on real nodes run")
 	f.BoolVar(&o.verbose, "verbose", false, "log every step")
 	return cmd
 }
@@ -52,8 +57,8 @@ func serveCommand() *cobra.Command {
 // serve makes the parts and runs them. It returns nil when ctx ended it, and
 // then every process and listener is gone.
 func serve(ctx context.Context, o options, out, logs io.Writer) error {
-	if o.nodes != "simulated" {
-		return fmt.Errorf("--nodes %s: this sandbox can only simulate nodes so far; use --nodes simulated", o.nodes)
+	if o.nodes != "simulated" && o.nodes != "real" {
+		return fmt.Errorf("--nodes %s: nodes are simulated or real", o.nodes)
 	}
 	state, err := filepath.Abs(o.state)
 	if err != nil {
@@ -123,6 +128,7 @@ type sandbox struct {
 	listeners listeners
 	planes    *kubernetes.Planes
 	gke       *gke.Server
+	slack     *slack.Emulator
 	handler   http.Handler
 	log       *slog.Logger
 }
@@ -132,6 +138,7 @@ func (s *sandbox) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.planes.Run(ctx) })
 	group.Go(func() error { return s.gke.Run(ctx) })
+	group.Go(func() error { return s.slack.Run(ctx) })
 	group.Go(func() error { return serveHTTP(ctx, s.listeners.http, s.handler) })
 	group.Go(func() error { return serveGRPC(ctx, s.listeners.grpc, s.gke.GRPC()) })
 	err := group.Wait()

@@ -27,6 +27,9 @@ var faultPoints = map[string][]string{
 	"slow-api":            {"api"},
 	"api-down":            {"api"},
 	"disk-fails":          {"disk"},
+	"slack-429":           nil, // any method of the Web API, or response_url; project is a workspace's domain
+	"slack-500":           nil,
+	"slack-hang":          nil,
 }
 
 // FaultKinds lists the kinds of fault that can be scripted, sorted.

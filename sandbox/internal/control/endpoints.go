@@ -16,10 +16,17 @@ type Endpoints struct {
 	Files        Files  `json:"files"`
 }
 
-// Slack is how to reach and how to sign as the emulated Slack.
+// Slack is how to reach the emulated Slack, how to sign as it, and how to be
+// the app of its first workspace.
 type Slack struct {
-	URL           string `json:"url"`
+	URL           string `json:"url"` // the page
+	API           string `json:"api"` // base URL of the Web API, ends in /
 	SigningSecret string `json:"signingSecret"`
+	Team          string `json:"team"`
+	BotToken      string `json:"botToken"`
+	AppToken      string `json:"appToken"` // for Socket Mode
+	ClientID      string `json:"clientId"`
+	ClientSecret  string `json:"clientSecret"`
 }
 
 // LMS is how to reach and how to sign as the emulated LMS.
