@@ -87,7 +87,7 @@ func (r *Runner) actCluster(ctx context.Context, p *clusterPass) (time.Duration,
 	case environment.ClusterRest:
 		return r.restCluster(ctx, p)
 	case environment.ClusterWait:
-		return pollAfter(p.now.Sub(p.c.PhaseSince)), false, r.recordCluster(ctx, p, clusterOutcome{})
+		return r.pace.wait(p.now, pollAfter(p.now.Sub(p.c.PhaseSince))), false, r.recordCluster(ctx, p, clusterOutcome{})
 	default: // has a verb
 	}
 	out, err := clusterVerbs[p.step.Kind](r, ctx, p)
@@ -95,7 +95,7 @@ func (r *Runner) actCluster(ctx context.Context, p *clusterPass) (time.Duration,
 	case err != nil:
 		return r.clusterStumbled(ctx, p, err)
 	case out.noTurn:
-		return soonest * 2, false, nil
+		return r.pace.wait(p.now, soonest*2), false, nil
 	}
 	r.log.Info("cluster step done", "cluster", p.c.Name, "step", string(p.step.Kind), "dur", r.now().Sub(p.now))
 	return soonest, !slow(p.step.Kind), r.recordCluster(ctx, p, out)

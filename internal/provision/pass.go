@@ -71,7 +71,7 @@ func (r *Runner) act(ctx context.Context, p *pass) (time.Duration, bool, error) 
 	case environment.StepRest:
 		return 0, false, nil
 	case environment.StepWait:
-		return lookAgain(p), false, r.record(ctx, p, outcome{})
+		return r.lookAgain(p), false, r.record(ctx, p, outcome{})
 	}
 	// What is begun is told first: it may take a while.
 	if !quick(p.step.Kind) && !told(p) {
@@ -82,7 +82,7 @@ func (r *Runner) act(ctx context.Context, p *pass) (time.Duration, bool, error) 
 	case err != nil:
 		return r.stumbled(ctx, p, err)
 	case out.noTurn:
-		return soonest * 2, false, nil
+		return r.pace.wait(p.now, soonest*2), false, nil
 	}
 	r.log.Info("step done", "env_id", p.e.ID, "step", string(p.step.Kind), "phase", string(p.step.Phase), "dur", r.now().Sub(p.now))
 	err = r.record(ctx, p, out)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -46,6 +47,7 @@ type Runner struct {
 	creates      turns
 	deletes      turns
 	helm         turns
+	pace         pace
 }
 
 // New wires a Runner. It starts nothing.
@@ -112,13 +114,36 @@ func pollAfter(waited time.Duration) time.Duration {
 const unlessWoken = 30 * time.Second
 
 // lookAgain is how long to wait in a pass that found nothing to do but wait.
-func lookAgain(p *pass) time.Duration {
+func (r *Runner) lookAgain(p *pass) time.Duration {
 	switch p.step.Phase {
 	case environment.PhaseCluster, environment.PhaseTeardown:
 		return unlessWoken // the cluster's row wakes its tenants
 	default:
-		return pollAfter(p.now.Sub(phaseStart(p)))
+		return r.pace.wait(p.now, pollAfter(p.now.Sub(phaseStart(p))))
 	}
+}
+
+// pace keeps a class that waits from asking hundreds of times a second: rows
+// take turns, so many a second and no more. One row alone notices nothing, and
+// a wake-up waits for no turn.
+type pace struct {
+	mu   sync.Mutex
+	next time.Time // when the next turn is
+}
+
+// turnEvery is between two turns: with 200 waiting, each is looked at every
+// four seconds.
+const turnEvery = 20 * time.Millisecond
+
+// wait is how long to wait: as long as wished, or until it is one's turn.
+func (p *pace) wait(now time.Time, wished time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next.Before(now) {
+		p.next = now
+	}
+	p.next = p.next.Add(turnEvery)
+	return max(wished, p.next.Sub(now))
 }
 
 // backOff is how long to wait after the nth failure in a row, or what the
