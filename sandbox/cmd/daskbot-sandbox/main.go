@@ -32,7 +32,7 @@ func root() *cobra.Command {
 		Use: "daskbot-sandbox", Short: "Google Kubernetes Engine and its neighbours, emulated on loopback",
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	cmd.AddCommand(serveCommand(), envCommand(), imagesCommand(), &cobra.Command{
+	cmd.AddCommand(serveCommand(), envCommand(), leaksCommand(), imagesCommand(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), versionString()) },
 	})

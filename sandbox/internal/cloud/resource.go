@@ -89,7 +89,14 @@ func (w *World) Insert(r Resource) (Resource, error) {
 				return err
 			}
 		}
-		return s.insert(&r)
+		if err := s.insert(&r); err != nil {
+			return err
+		}
+		if err := w.fill(&r); err != nil {
+			delete(s.Resources, r.key())
+			return err
+		}
+		return nil
 	})
 	return r, err
 }
@@ -156,6 +163,7 @@ func (w *World) Remove(kind Kind, project, location, name string) (Resource, err
 		}
 		gone = r.clone()
 		s.remove(r)
+		w.empty(&gone)
 		return nil
 	})
 	return gone, err

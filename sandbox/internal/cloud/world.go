@@ -24,9 +24,10 @@ type Config struct {
 // the call that made it returns, so that a kill at any moment loses nothing a
 // client was told. It starts no goroutine and is safe for concurrent use.
 type World struct {
-	path    string
-	network string
-	log     *slog.Logger
+	path     string
+	contents string
+	network  string
+	log      *slog.Logger
 
 	mu    sync.Mutex
 	state state
@@ -54,7 +55,7 @@ type state struct {
 // projects and the fast latencies. A file that cannot be read or understood
 // is an error: starting over would orphan what it names.
 func Open(cfg Config) (*World, error) {
-	w := &World{path: filepath.Join(cfg.Dir, "world.json"), network: cfg.Network, log: cfg.Log}
+	w := &World{path: filepath.Join(cfg.Dir, "world.json"), contents: filepath.Join(cfg.Dir, "contents"), network: cfg.Network, log: cfg.Log}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
+	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/machine"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/nodepool"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/pki"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/process"
@@ -35,6 +36,7 @@ type cluster struct {
 	asked  chan struct{} // closed by stop
 	once   sync.Once
 
+	machines  *machine.Cluster    // the real nodes; nil when they are simulated
 	pools     *nodepool.Pools     // set before ready
 	volumes   *volume.Provisioner // set before ready
 	ca        []byte              // set before ready
@@ -46,11 +48,18 @@ type cluster struct {
 }
 
 func newCluster(p *Planes, r record) *cluster {
-	return &cluster{
+	c := &cluster{
 		planes: p, record: r, files: filesIn(filepath.Join(p.clustersDir(), r.Spec.ID)),
 		log:   p.cfg.Log.With("cluster", r.Spec.Name),
 		ready: make(chan struct{}), done: make(chan struct{}), asked: make(chan struct{}),
 	}
+	if host := p.cfg.Machines; host != nil {
+		c.machines = host.Cluster(machine.ClusterConfig{
+			Index: r.Index, Dir: filepath.Join(c.files.dir, "nodes"), Kubeconfig: c.files.kubeconfig, ClientCA: c.files.pki.CACert,
+			ServiceDNS: serviceDNS, Log: c.log,
+		})
+	}
+	return c
 }
 
 // claim finds the cluster of a spec or records a new one. A cluster whose run
@@ -61,8 +70,11 @@ func (p *Planes) claim(spec cloud.ClusterSpec) (c *cluster, fresh bool, err erro
 	if c := p.clusters[spec.ID]; c != nil {
 		return c, false, nil
 	}
-	r := record{Spec: spec}
+	r := record{Spec: spec, Real: p.cfg.Machines != nil}
 	if r.IP, r.Port, err = p.address(); err != nil {
+		return nil, false, err
+	}
+	if r.Index, err = p.index(); err != nil {
 		return nil, false, err
 	}
 	c = newCluster(p, r)
@@ -98,6 +110,23 @@ func (p *Planes) address() (ip string, port int, err error) {
 	return "", 0, fmt.Errorf("no address is free in %s.0.0/24", p.cfg.Network)
 }
 
+// index picks the number of a cluster with real nodes. The caller holds mu.
+func (p *Planes) index() (int, error) {
+	if p.cfg.Machines == nil {
+		return 0, nil
+	}
+	taken := map[int]bool{}
+	for _, c := range p.clusters {
+		taken[c.record.Index] = true
+	}
+	for i := range machine.Clusters {
+		if !taken[i] {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("a sandbox has room for %d clusters with real nodes and these exist", machine.Clusters)
+}
+
 func free(ip string, port int) bool {
 	listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", ip, port))
 	if err != nil {
@@ -107,6 +136,14 @@ func free(ip string, port int) bool {
 }
 
 func (c *cluster) ip() string { return c.record.IP }
+
+// apiIP is where the API server listens: where the nodes can reach it.
+func (c *cluster) apiIP() string {
+	if c.machines != nil {
+		return c.machines.Gateway()
+	}
+	return c.record.IP
+}
 
 func (c *cluster) prefix() string { return "/" + c.record.Spec.ID }
 
@@ -203,13 +240,18 @@ func (c *cluster) bringUp(ctx context.Context, parts *parts) error {
 
 // prepare writes keys, certificates, tokens and kubeconfig.
 func (c *cluster) prepare() error {
-	addresses := []net.IP{net.ParseIP(c.ip()), net.ParseIP("127.0.0.1"), net.ParseIP(serviceFirstIP)}
+	if c.machines != nil {
+		if err := c.machines.Up(); err != nil {
+			return err
+		}
+	}
+	addresses := []net.IP{net.ParseIP(c.ip()), net.ParseIP(c.apiIP()), net.ParseIP("127.0.0.1"), net.ParseIP(serviceFirstIP)}
 	_, ca, err := pki.Ensure(filepath.Join(c.files.dir, "pki"), c.record.Spec.ID, addresses)
 	if err != nil {
 		return err
 	}
 	c.ca = ca
-	return c.files.write(c.ip(), c.planes.cfg.Token)
+	return c.files.write(c.apiIP(), c.planes.cfg.Token)
 }
 
 // keep runs a process for as long as the cluster.
@@ -229,7 +271,7 @@ func (c *cluster) serve(ctx context.Context, parts *parts) error {
 	if err != nil {
 		return err
 	}
-	p := &proxy.Proxy{Target: fmt.Sprintf("%s:%d", c.ip(), apiserverPort), Weather: c.weather, Log: c.log}
+	p := &proxy.Proxy{Target: fmt.Sprintf("%s:%d", c.apiIP(), apiserverPort), Weather: c.weather, Log: c.log}
 	parts.run(func() error { return p.Run(ctx, listener) })
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ const (
 	// GKE gives Services addresses from here by default.
 	serviceRange   = "34.118.224.0/20"
 	serviceFirstIP = "34.118.224.1"
+	serviceDNS     = "34.118.224.10"
 )
 
 // controllers are the loops of the controller manager that something in a
@@ -45,6 +47,9 @@ var controllers = []string{
 	"persistentvolumeclaim-protection-controller", "persistentvolume-protection-controller",
 	"clusterrole-aggregation-controller", "serviceaccount-token-controller",
 }
+
+// nodeControllers are what real nodes need besides: they can stop answering.
+var nodeControllers = []string{"node-lifecycle-controller", "taint-eviction-controller"}
 
 // files are the places of one control plane's files.
 type files struct {
@@ -94,31 +99,52 @@ func (p *Planes) etcd() *process.Process {
 
 func (c *cluster) apiserver() *process.Process {
 	f := c.files
-	return c.planes.process(apiserverName, f.dir, 0,
-		fmt.Sprintf("--etcd-servers=http://%s:%d", c.planes.etcdIP(), etcdPort), "--etcd-prefix="+c.prefix(),
-		"--bind-address="+c.ip(), fmt.Sprintf("--secure-port=%d", apiserverPort), "--advertise-address=10.128.0.1",
-		"--tls-cert-file="+f.pki.ServingCert, "--tls-private-key-file="+f.pki.ServingKey, "--client-ca-file="+f.pki.CACert,
-		"--service-account-key-file="+f.pki.ServiceAccountPublic, "--service-account-signing-key-file="+f.pki.ServiceAccountKey,
-		"--service-account-issuer=https://kubernetes.default.svc", "--token-auth-file="+f.tokens,
-		"--authorization-mode=RBAC", "--allow-privileged=true", "--service-cluster-ip-range="+serviceRange,
-		// Nodes are schedulable from the start; no node controller is there to
-		// remove the taint this plugin sets.
-		"--disable-admission-plugins=TaintNodesByCondition",
+	flags := []string{
+		fmt.Sprintf("--etcd-servers=http://%s:%d", c.planes.etcdIP(), etcdPort), "--etcd-prefix=" + c.prefix(),
+		"--bind-address=" + c.apiIP(), fmt.Sprintf("--secure-port=%d", apiserverPort),
+		"--tls-cert-file=" + f.pki.ServingCert, "--tls-private-key-file=" + f.pki.ServingKey, "--client-ca-file=" + f.pki.CACert,
+		"--service-account-key-file=" + f.pki.ServiceAccountPublic, "--service-account-signing-key-file=" + f.pki.ServiceAccountKey,
+		"--service-account-issuer=https://kubernetes.default.svc", "--token-auth-file=" + f.tokens,
+		"--authorization-mode=RBAC", "--allow-privileged=true", "--service-cluster-ip-range=" + serviceRange,
 		// What follows only costs memory and wake-ups in a cluster of one
 		// server that a test soon deletes.
-		"--endpoint-reconciler-type=none", "--enable-priority-and-fairness=false", "--profiling=false",
+		"--enable-priority-and-fairness=false", "--profiling=false",
 		"--max-requests-inflight=200", "--max-mutating-requests-inflight=100", "--v=0",
-	)
+	}
+	return c.planes.process(apiserverName, f.dir, 0, append(flags, c.nodeFlags()...)...)
+}
+
+// nodeFlags are how the API server deals with nodes.
+func (c *cluster) nodeFlags() []string {
+	if c.machines == nil {
+		return []string{
+			"--advertise-address=10.128.0.1", "--endpoint-reconciler-type=none",
+			// Nodes are schedulable from the start; no node controller is
+			// there to remove the taint this plugin sets.
+			"--disable-admission-plugins=TaintNodesByCondition",
+		}
+	}
+	return []string{
+		"--advertise-address=" + c.apiIP(),
+		"--kubelet-client-certificate=" + c.files.pki.KubeletClientCert, "--kubelet-client-key=" + c.files.pki.KubeletClientKey,
+		"--kubelet-preferred-address-types=InternalIP",
+		// Webhooks and extension servers are called at their pods' addresses,
+		// because the host does not know the addresses of Services.
+		"--enable-aggregator-routing=true",
+	}
 }
 
 func (c *cluster) controllerManager() *process.Process {
-	f := c.files
+	f, loops := c.files, controllers
+	if c.machines != nil {
+		loops = append(slices.Clone(controllers), nodeControllers...)
+	}
 	return c.planes.process(controllerManagerName, f.dir, 0,
 		"--kubeconfig="+f.kubeconfig, "--authentication-kubeconfig="+f.kubeconfig, "--authorization-kubeconfig="+f.kubeconfig,
 		"--authentication-skip-lookup=true",
 		"--bind-address="+c.ip(), fmt.Sprintf("--secure-port=%d", controllerManagerPort), "--leader-elect=false",
 		"--service-account-private-key-file="+f.pki.ServiceAccountKey, "--root-ca-file="+f.pki.CACert,
-		"--controllers="+strings.Join(controllers, ","), "--cluster-name="+c.record.Spec.Name,
+		"--controllers="+strings.Join(loops, ","), "--cluster-name="+c.record.Spec.Name,
 		"--kube-api-qps=200", "--kube-api-burst=400", "--profiling=false", "--v=0",
 	)
 }

@@ -30,7 +30,7 @@ import (
 // scripted faults meet clients only.
 func (c *cluster) client() *rest.Config {
 	return &rest.Config{
-		Host: fmt.Sprintf("https://%s:%d", c.ip(), apiserverPort), BearerToken: c.planes.cfg.Token,
+		Host: fmt.Sprintf("https://%s:%d", c.apiIP(), apiserverPort), BearerToken: c.planes.cfg.Token,
 		TLSClientConfig: rest.TLSClientConfig{CAData: c.ca},
 		ContentConfig:   rest.ContentConfig{ContentType: runtime.ContentTypeProtobuf, AcceptContentTypes: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON},
 		QPS:             -1, UserAgent: "daskbot-sandbox",
@@ -61,9 +61,6 @@ func (c *cluster) playCloud(ctx context.Context, parts *parts) error {
 	if err != nil {
 		return err
 	}
-	if err := kubelet.StartKWOK(ctx, c.client(), c.log); err != nil {
-		return err
-	}
 	cfg, spec := c.planes.cfg, c.record.Spec
 	shared := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(slim))
 	events := eventrecord.NewBroadcaster(eventrecord.WithContext(ctx))
@@ -74,35 +71,51 @@ func (c *cluster) playCloud(ctx context.Context, parts *parts) error {
 	core := shared.Core().V1()
 	c.pools = nodepool.New(nodepool.Config{
 		Cluster: spec, Compute: cfg.Compute, Client: client, Pods: core.Pods().Lister(),
-		State: c.record.Nodes, Save: c.saveNodes, Log: c.log,
+		State: c.record.Nodes, Save: c.saveNodes, Log: c.log, Machines: c.behindNodes(),
 	})
 	c.volumes = volume.New(volume.Config{
 		Cluster: spec, Compute: cfg.Compute, Client: client, Shared: shared, Recorder: as(volume.Driver), Log: c.log,
 	})
 	balancers := loadbalancer.New(loadbalancer.Config{
 		Cluster: spec, Compute: cfg.Compute, Backends: cfg.Backends, Client: client,
-		Services: core.Services(), Recorder: as("service-controller"), Log: c.log,
+		Services: core.Services(), Recorder: as("service-controller"), Log: c.log, Dial: c.dialPods(shared),
 	})
 	scaler := autoscaler.New(autoscaler.Config{
 		Cluster: spec, Compute: cfg.Compute, Pools: c.pools, Shared: shared, Recorder: as("cluster-autoscaler"), Log: c.log,
 	})
-	pods := kubelet.NewPods(spec, cfg.Compute, client, core.Pods(), c.log)
-	binding := binder.New(client, shared, as("binder"), c.log)
-	custom, err := c.dynamicClient()
+	play, err := c.playNodes(ctx, parts, client, shared, as("binder"))
 	if err != nil {
 		return err
 	}
-	dask := operator.New(client, custom, shared, c.log)
-
 	shared.StartWithContext(ctx)
 	parts.run(func() error { <-ctx.Done(); events.Shutdown(); shared.Shutdown(); return nil })
 	if err := synced(ctx, shared); err != nil {
 		return err
 	}
-	for _, run := range []func(context.Context){c.pools.Run, c.volumes.Run, balancers.Run, scaler.Run, pods.Run, binding.Run, dask.Run} {
+	for _, run := range append(play, c.pools.Run, c.volumes.Run, balancers.Run, scaler.Run) {
 		parts.run(func() error { run(ctx); return nil })
 	}
 	return nil
+}
+
+// playNodes begins to run the nodes, and prepares what plays them and their
+// pods when they are not real; that is to be run with the shared informers.
+func (c *cluster) playNodes(ctx context.Context, parts *parts, client kubernetes.Interface, shared informers.SharedInformerFactory, recorder eventrecord.EventRecorder) ([]func(context.Context), error) {
+	if c.machines != nil {
+		parts.run(func() error { return c.machines.Run(ctx) })
+		return nil, nil
+	}
+	if err := kubelet.StartKWOK(ctx, c.client(), c.log); err != nil {
+		return nil, err
+	}
+	custom, err := c.dynamicClient()
+	if err != nil {
+		return nil, err
+	}
+	pods := kubelet.NewPods(c.record.Spec, c.planes.cfg.Compute, client, shared.Core().V1().Pods(), c.log)
+	binding := binder.New(client, shared, recorder, c.log)
+	dask := operator.New(client, custom, shared, c.log)
+	return []func(context.Context){pods.Run, binding.Run, dask.Run}, nil
 }
 
 // synced waits for every informer's first list.
@@ -134,6 +147,11 @@ func (c *cluster) populate(ctx context.Context) error {
 		_, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("create storage class %s: %w", class.Name, err)
+		}
+	}
+	if c.machines != nil {
+		if err := c.populateReal(ctx, client); err != nil {
+			return err
 		}
 	}
 	pools, restored := c.record.Nodes.Pools, len(c.record.Nodes.Nodes) > 0

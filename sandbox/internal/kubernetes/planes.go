@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
+	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/machine"
 )
 
 // Config is what Planes need.
@@ -19,7 +20,8 @@ type Config struct {
 	Binaries map[string][]string // program and first arguments of each of Components
 	Network  string              // first two bytes of the loopback addresses, such as "127.77"
 	Token    string              // bearer token that every cluster accepts as system:masters
-	Nodes    string              // "simulated"
+	Nodes    string              // "simulated" or "real"
+	Machines *machine.Host       // runs real nodes; nil when they are simulated
 	Compute  cloud.Compute
 	Backends cloud.Backends
 	Log      *slog.Logger
@@ -45,8 +47,8 @@ var ErrStopped = errors.New("the control plane was stopped")
 // New checks the configuration and reads the records of clusters from before.
 // It starts nothing. An error names the setting or the file that is wrong.
 func New(cfg Config) (*Planes, error) {
-	if cfg.Nodes != "" && cfg.Nodes != "simulated" {
-		return nil, fmt.Errorf("nodes %q: this sandbox can only simulate them", cfg.Nodes)
+	if cfg.Nodes != "" && cfg.Nodes != "simulated" && cfg.Nodes != "real" || (cfg.Nodes == "real") != (cfg.Machines != nil) {
+		return nil, fmt.Errorf("nodes %q: they are simulated, or real and have machines", cfg.Nodes)
 	}
 	if net.ParseIP(cfg.Network+".0.1") == nil {
 		return nil, fmt.Errorf("network %q is not the first two bytes of an address", cfg.Network)
@@ -72,6 +74,9 @@ func New(cfg Config) (*Planes, error) {
 		return nil, fmt.Errorf("read control planes: %w", err)
 	}
 	for _, r := range records {
+		if r.Real != (cfg.Machines != nil) {
+			return nil, fmt.Errorf("cluster %s was made with other nodes than --nodes %s: delete it first, or use another state directory", r.Spec.Name, cfg.Nodes)
+		}
 		p.clusters[r.Spec.ID] = newCluster(p, r)
 	}
 	return p, nil
@@ -83,10 +88,16 @@ func (p *Planes) clustersDir() string { return filepath.Join(p.cfg.StateDir, "cl
 // when every process it started is gone. It fails when the store cannot be
 // started at all, for example because another sandbox uses the same network.
 // It runs once.
-func (p *Planes) Run(ctx context.Context) error {
+func (p *Planes) Run(ctx context.Context) (err error) {
 	defer close(p.over)
 	if err := p.claimNetwork(ctx); err != nil {
 		return err
+	}
+	if host := p.cfg.Machines; host != nil {
+		if err := host.Open(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, host.Close(context.WithoutCancel(ctx))) }()
 	}
 	// The store outlives the clusters that write to it, which makes for a
 	// quieter end; both end before Run returns.
@@ -248,6 +259,11 @@ func (p *Planes) find(id string) *cluster {
 // that it ever was. Any prefix of that can be done again.
 func (p *Planes) drop(ctx context.Context, c *cluster) error {
 	c.release(ctx)
+	if c.machines != nil {
+		if err := c.machines.Down(); err != nil {
+			return err
+		}
+	}
 	if err := p.forget(ctx, c.prefix()); err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ type record struct {
 	IP    string            `json:"ip"`             // its own loopback address
 	Port  int               `json:"port,omitempty"` // where clients connect
 	Nodes nodepool.State    `json:"nodes"`
+	Index int               `json:"index"` // its number among the clusters with real nodes
+	Real  bool              `json:"realNodes,omitempty"`
 }
 
 const recordName = "cluster.json"

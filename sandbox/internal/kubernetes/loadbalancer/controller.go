@@ -3,8 +3,11 @@ package loadbalancer
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -40,6 +43,9 @@ type Config struct {
 	Services coreinformers.ServiceInformer
 	Recorder record.EventRecorder
 	Log      *slog.Logger
+
+	// Dial reaches the pods of Services; nil lets Backends answer instead.
+	Dial Dial
 }
 
 // Controller looks after the load balancers of one cluster.
@@ -134,9 +140,7 @@ func (c *Controller) balance(ctx context.Context, key string, service *corev1.Se
 			return nil, err
 		}
 	}
-	b, err := listen(ctx, address, service, func(port int32) handler {
-		return c.Backends.Handler(c.Cluster.ID, c.Client, service, port)
-	})
+	b, err := listen(ctx, address, service, c.serve)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", key, err)
 	}
@@ -148,6 +152,17 @@ func (c *Controller) balance(ctx context.Context, key string, service *corev1.Se
 		c.Recorder.Event(service, corev1.EventTypeNormal, "EnsuredLoadBalancer", "Ensured load balancer")
 	}
 	return b, nil
+}
+
+// serve answers on one port of a Service: a pod does, or what stands for it.
+func (c *Controller) serve(ctx context.Context, listener net.Listener, service *corev1.Service, port corev1.ServicePort) io.Closer {
+	if c.Dial != nil {
+		return forward(ctx, listener, func(ctx context.Context) (net.Conn, error) { return c.Dial(ctx, service, port) })
+	}
+	handler := c.Backends.Handler(c.Cluster.ID, c.Client, service, port.Port)
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	return server
 }
 
 // create asks the cloud for the load balancer and its address.

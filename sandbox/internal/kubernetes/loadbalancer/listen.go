@@ -4,23 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"reflect"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-type handler = http.Handler
+// serve answers on a listener, which it closes, until it is closed itself.
+type serve func(ctx context.Context, listener net.Listener, service *corev1.Service, port corev1.ServicePort) io.Closer
 
 // balancer answers on the address of one Service.
 type balancer struct {
 	address  string
 	uid      string
 	spec     corev1.ServiceSpec
-	servers  []*http.Server
+	servers  []io.Closer
 	external map[int32]string // where a port answers, when not on the address itself
 }
 
@@ -32,7 +32,7 @@ func (b *balancer) serves(service *corev1.Service) bool {
 // listen answers on every TCP port of the Service. Where the process may not
 // use the port, a free one is taken and noted in external. It keeps nothing
 // open when it fails.
-func listen(ctx context.Context, address string, service *corev1.Service, backend func(port int32) handler) (*balancer, error) {
+func listen(ctx context.Context, address string, service *corev1.Service, serve serve) (*balancer, error) {
 	b := &balancer{address: address, uid: string(service.UID), spec: *service.Spec.DeepCopy(), external: map[int32]string{}}
 	for _, port := range service.Spec.Ports {
 		if port.Protocol != "" && port.Protocol != corev1.ProtocolTCP {
@@ -46,9 +46,7 @@ func listen(ctx context.Context, address string, service *corev1.Service, backen
 		if got := listener.Addr().(*net.TCPAddr); got.Port != int(port.Port) {
 			b.external[port.Port] = "http://" + got.String()
 		}
-		server := &http.Server{Handler: backend(port.Port), ReadHeaderTimeout: 10 * time.Second}
-		b.servers = append(b.servers, server)
-		go func() { _ = server.Serve(listener) }() // ends with close
+		b.servers = append(b.servers, serve(ctx, listener, service, port))
 	}
 	return b, nil
 }

@@ -19,6 +19,8 @@ const (
 	PoolLabel = "cloud.google.com/gke-nodepool"
 	// TopologyZone is the key by which persistent disks know their zone.
 	TopologyZone = "topology.gke.io/zone"
+
+	playedByKWOK = "kwok.x-k8s.io/node"
 )
 
 // Name makes a node's name in GKE's form, gke-CLUSTER-POOL-HASH-RAND. The hash
@@ -56,7 +58,7 @@ func Build(cluster cloud.ClusterSpec, pool cloud.NodePool, name, zone string) *c
 	allocatable[corev1.ResourceMemory] = *resource.NewQuantity(AllocatableMemory(pool.MemoryBytes), resource.BinarySI)
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: nodeLabels(cluster, pool, name, zone), Annotations: map[string]string{
-			"kwok.x-k8s.io/node":                                     "fake",
+			playedByKWOK:                                             "fake",
 			"container.googleapis.com/instance_id":                   name,
 			"node.gke.io/last-applied-node-labels":                   PoolLabel + "=" + pool.Name,
 			"volumes.kubernetes.io/controller-managed-attach-detach": "true",

@@ -14,6 +14,7 @@ import (
 
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/latency"
+	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/machine"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/reconcile"
 )
 
@@ -42,6 +43,16 @@ type Config struct {
 	State   State
 	Save    func(State) error // called before anything outside changes
 	Log     *slog.Logger
+
+	// Machines run the nodes for real; nil when KWOK plays them.
+	Machines Machines
+}
+
+// Machines boots and shuts down what is behind the nodes. Both find it done
+// when they are called again.
+type Machines interface {
+	Boot(ctx context.Context, m machine.Machine) error
+	Shut(ctx context.Context, name string) error
 }
 
 // Pools are the node pools of one cluster. Safe for concurrent use.

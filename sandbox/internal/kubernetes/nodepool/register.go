@@ -6,11 +6,13 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
+	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/machine"
 )
 
 // reconcile registers a node that has booted.
@@ -34,7 +36,13 @@ func (p *Pools) reconcile(ctx context.Context, name string) (time.Duration, erro
 	if i < 0 {
 		return 0, nil // the pool is being deleted, Set removes the node
 	}
-	_, err := p.Client.CoreV1().Nodes().Create(ctx, Build(p.Cluster, state.Pools[i], name, node.Zone), metav1.CreateOptions{})
+	object := Build(p.Cluster, state.Pools[i], name, node.Zone)
+	if p.Machines != nil {
+		// The kubelet says what the node is like.
+		object.Status = corev1.NodeStatus{}
+		delete(object.Annotations, playedByKWOK)
+	}
+	_, err := p.Client.CoreV1().Nodes().Create(ctx, object, metav1.CreateOptions{})
 	switch {
 	case err == nil:
 		p.latency.Record(cloud.NodeBoot, name, node.Asked)
@@ -42,8 +50,22 @@ func (p *Pools) reconcile(ctx context.Context, name string) (time.Duration, erro
 	case !apierrors.IsAlreadyExists(err):
 		return 0, fmt.Errorf("register node: %w", err)
 	}
+	if err := p.boot(ctx, state.Pools[i], node); err != nil {
+		return 0, err
+	}
 	p.markRegistered(name)
 	return 0, nil
+}
+
+// boot starts the machine behind a node.
+func (p *Pools) boot(ctx context.Context, pool cloud.NodePool, node Node) error {
+	if p.Machines == nil {
+		return nil
+	}
+	return p.Machines.Boot(ctx, machine.Machine{
+		Name: node.Name, Zone: node.Zone, MilliCPU: pool.MilliCPU, MemoryBytes: pool.MemoryBytes,
+		AllocatableCPU: AllocatableCPU(pool.MilliCPU), AllocatableBytes: AllocatableMemory(pool.MemoryBytes),
+	})
 }
 
 // remove takes a node's pods, its object and its instance away, in that order:
@@ -59,6 +81,11 @@ func (p *Pools) remove(ctx context.Context, node Node) error {
 	err = p.Client.CoreV1().Nodes().Delete(ctx, node.Name, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete node %s: %w", node.Name, err)
+	}
+	if p.Machines != nil {
+		if err := p.Machines.Shut(ctx, node.Name); err != nil {
+			return err
+		}
 	}
 	if err := p.Compute.RemoveNodes(ctx, p.Cluster.ID, node.Pool, []string{node.Name}); err != nil {
 		return fmt.Errorf("give back node %s: %w", node.Name, err)

@@ -23,6 +23,7 @@ const validity = 5 * 365 * 24 * time.Hour
 type Files struct {
 	CACert, CAKey                           string
 	ServingCert, ServingKey                 string
+	KubeletClientCert, KubeletClientKey     string // by which the API server calls kubelets
 	ServiceAccountKey, ServiceAccountPublic string
 }
 
@@ -33,6 +34,7 @@ func Layout(dir string) Files {
 	return Files{
 		CACert: in("ca.crt"), CAKey: in("ca.key"),
 		ServingCert: in("apiserver.crt"), ServingKey: in("apiserver.key"),
+		KubeletClientCert: in("kubelet-client.crt"), KubeletClientKey: in("kubelet-client.key"),
 		ServiceAccountKey: in("service-account.key"), ServiceAccountPublic: in("service-account.pub"),
 	}
 }
@@ -76,6 +78,10 @@ func (f Files) create(commonName string, addresses []net.IP) error {
 	if err != nil {
 		return err
 	}
+	clientDER, err := x509.CreateCertificate(rand.Reader, kubeletClient(), ca, key.Public(), caKey)
+	if err != nil {
+		return err
+	}
 	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -87,6 +93,7 @@ func (f Files) create(commonName string, addresses []net.IP) error {
 	return errors.Join(
 		writePEM(f.CACert, "CERTIFICATE", caDER), writeKey(f.CAKey, caKey),
 		writePEM(f.ServingCert, "CERTIFICATE", certDER), writeKey(f.ServingKey, key),
+		writePEM(f.KubeletClientCert, "CERTIFICATE", clientDER), writeKey(f.KubeletClientKey, key),
 		writeKey(f.ServiceAccountKey, signer), writePEM(f.ServiceAccountPublic, "PUBLIC KEY", public),
 	)
 }
@@ -110,6 +117,15 @@ func serving(addresses []net.IP) *x509.Certificate {
 		DNSNames: []string{
 			"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost",
 		},
+	}
+}
+
+func kubeletClient() *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(validity),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 }
 

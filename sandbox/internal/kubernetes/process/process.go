@@ -31,6 +31,9 @@ type Process struct {
 	Log   string        // file that takes standard output and error
 	Grace time.Duration // between SIGTERM and SIGKILL; zero kills at once
 
+	Namespaces uintptr             // CLONE_NEW… flags: namespaces of the child's own
+	Started    func(pid int) error // called when the child has started; its error ends that child
+
 	pid atomic.Int64
 }
 
@@ -81,7 +84,7 @@ func (p *Process) once(ctx context.Context) (cause, err error) {
 	cmd.Stdout, cmd.Stderr = out, out
 	// A group of its own keeps the terminal's Ctrl-C away from the child, so
 	// that the parent decides the order in which things end.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Cloneflags: p.Namespaces}
 	cmd.Cancel = func() error {
 		if p.Grace == 0 {
 			return cmd.Process.Kill()
@@ -94,6 +97,13 @@ func (p *Process) once(ctx context.Context) (cause, err error) {
 	}
 	p.pid.Store(int64(cmd.Process.Pid))
 	defer p.pid.Store(0)
+	if p.Started != nil {
+		if err := p.Started(cmd.Process.Pid); err != nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			return err, nil
+		}
+	}
 	cause = cmd.Wait()
 	if cause == nil {
 		cause = errors.New("exit status 0")
