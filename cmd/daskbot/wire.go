@@ -6,14 +6,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/daskbot/daskbot/internal/activity"
 	"github.com/daskbot/daskbot/internal/api"
+	"github.com/daskbot/daskbot/internal/bot"
 	"github.com/daskbot/daskbot/internal/config"
 	"github.com/daskbot/daskbot/internal/environment"
+	"github.com/daskbot/daskbot/internal/notify"
 	"github.com/daskbot/daskbot/internal/provision"
 	"github.com/daskbot/daskbot/internal/provision/compute"
 	"github.com/daskbot/daskbot/internal/provision/gke"
@@ -31,6 +34,8 @@ type daemon struct {
 	runner  *provision.Runner
 	reaper  *reaper.Reaper
 	handler http.Handler
+	bot     *bot.Bot       // nil without a Slack application
+	outbox  *notify.Outbox // nil without a Slack application
 	cloud   *gke.Client
 	log     *slog.Logger
 }
@@ -64,7 +69,42 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 		return nil, err
 	}
 	d.handler = server.Handler()
+	if cfg.Slack.Configured() {
+		return d, d.slack(cfg, ports.Store, feed)
+	}
 	return d, nil
+}
+
+// slack adds Slack's way in beside the API's, and its way out. Slack is not
+// part of being ready: without it everything else works.
+func (d *daemon) slack(cfg *config.Config, s environment.Store, feed *environment.Feed) (err error) {
+	d.bot, err = bot.New(bot.Config{Service: d.service, Directory: cfg, BotToken: cfg.Slack.BotToken, SigningSecret: cfg.Slack.SigningSecret,
+		AppToken: cfg.Slack.AppToken, APIURL: cfg.Slack.APIURL, Admit: cfg.Slack.Members == config.MembersAll, Log: d.log})
+	if err != nil {
+		return err
+	}
+	holder := "" // an SQLite file has one daemon
+	if !strings.HasPrefix(cfg.Store.URL, "sqlite:") {
+		holder = environment.NewID()
+	}
+	d.outbox, err = notify.New(notify.Config{Store: s, Feed: feed, Notifier: d.bot, Log: d.log, Holder: holder})
+	if err != nil {
+		return err
+	}
+	d.handler = beside("/slack/", d.bot.Handler(), d.handler)
+	return nil
+}
+
+// beside sends what is under prefix to one handler and leaves the rest to the
+// other. A ServeMux would also rewrite paths, which the API reads as sent.
+func beside(prefix string, one, other http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			one.ServeHTTP(w, r)
+			return
+		}
+		other.ServeHTTP(w, r)
+	})
 }
 
 // ports makes the clients of everything outside.

@@ -49,12 +49,7 @@ func (c *Config) checkLater(k *checker) {
 			k.r.add(at+".course", "there is no course %q under courses", s.Course)
 		}
 	}
-	if c.Slack.APIURL != "" {
-		k.url("slack.apiUrl", c.Slack.APIURL, "https", "http")
-	}
-	if c.Slack.SigningSecret.IsZero() != c.Slack.BotToken.IsZero() {
-		k.r.add("slack", "signingSecret and botToken are needed together; the Slack application's pages show both")
-	}
+	c.checkSlack(k)
 	for name, source := range c.LMS.Sources {
 		at := "lms.sources." + name
 		k.label(at, name, "canvas")

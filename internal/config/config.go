@@ -65,6 +65,9 @@ type Auth struct {
 	// the file does not exist yet, and read from otherwise. Empty: no token is
 	// made.
 	AdminTokenFile string `json:"adminTokenFile"`
+	// Admins are the subjects who are admins wherever they are recognised
+	// without a token, as in Slack.
+	Admins []string `json:"admins"`
 }
 
 // The ways to get a token for Google's APIs and the clusters.
@@ -128,13 +131,6 @@ type Schedule struct {
 	Course string `json:"course"`
 	Cron   string `json:"cron"`   // five fields, in the course's time zone
 	Action string `json:"action"` // up or down
-}
-
-// Slack is the Slack application.
-type Slack struct {
-	SigningSecret environment.Secret `json:"signingSecret"`
-	BotToken      environment.Secret `json:"botToken"`
-	APIURL        string             `json:"apiUrl"` // replaces Slack's, for the sandbox
 }
 
 // LMS holds the learning platforms that may send hooks.
@@ -220,7 +216,6 @@ func (c *Config) Idle() []string {
 		}
 	}
 	note(len(c.Schedules) > 0, "schedules")
-	note(!c.Slack.SigningSecret.IsZero() || !c.Slack.BotToken.IsZero(), "slack")
 	note(len(c.LMS.Sources) > 0, "lms")
 	return idle
 }

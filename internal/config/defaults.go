@@ -21,6 +21,7 @@ func defaults() *Config {
 			MaxPerOwner: 3, MaxPerCourse: 100, MaxTotal: 200, Extension: 4 * time.Hour,
 		},
 		Reaper: Reaper{Schedule: "*/5 * * * *"},
+		Slack:  Slack{Members: MembersKnown},
 		Prices: environment.ListPrices(),
 		Limits: Limits{ConcurrentCreates: 4, ConcurrentDeletes: 8, ConcurrentHelm: 4, Workers: 100, BodyBytes: 64 << 10},
 		Log:    Log{Level: "info", Format: "auto"},

@@ -97,7 +97,7 @@ func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, b
 // complete fills in defaults and refuses what cannot be.
 func (s *Service) complete(ctx context.Context, who Caller, r Request) (Request, Profile, error) {
 	r.Owner = first(strings.TrimSpace(r.Owner), who.Subject)
-	r.Profile = first(strings.TrimSpace(r.Profile), first(s.catalogue.CourseProfile(r.Course), s.catalogue.DefaultProfile()))
+	r.Profile = first(strings.TrimSpace(r.Profile), s.DefaultProfile(r.Course))
 	if err := ValidSubject("owner", r.Owner); err != nil {
 		return r, Profile{}, err
 	}
@@ -379,4 +379,9 @@ func (s *Service) Profiles(_ context.Context, who Caller) ([]Profile, error) {
 		return nil, Authorize(who, ActionView, "", "")
 	}
 	return s.catalogue.Profiles(), nil
+}
+
+// DefaultProfile is what `up` takes in a course when no profile is named.
+func (s *Service) DefaultProfile(course string) string {
+	return first(s.catalogue.CourseProfile(course), s.catalogue.DefaultProfile())
 }

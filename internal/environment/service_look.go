@@ -13,6 +13,7 @@ type Look struct {
 	Estimate    time.Time
 	Step, Steps int
 	Cost        Cost
+	Now         time.Time // when it was looked
 }
 
 // Look gathers it from the store alone.
@@ -36,7 +37,7 @@ func (s *Service) Look(ctx context.Context, who Caller, id string) (Look, error)
 		}
 	}
 	now := s.clock()
-	l := Look{Cluster: c, Cost: CostOf(s.prices, e, c, tenants, now)}
+	l := Look{Cluster: c, Now: now, Cost: CostOf(s.prices, e, c, tenants, now)}
 	l.Step, l.Steps = StepOf(e.Phase)
 	if l.Steps > 0 {
 		l.Estimate = EstimateReady(e, s.median(ctx, e), now)

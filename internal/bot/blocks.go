@@ -1,0 +1,149 @@
+package bot
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+)
+
+// Block Kit's limits. Slack refuses a whole message for one character too
+// many, so everything is cut here and nowhere else.
+const (
+	maxBlocks      = 50
+	maxViewBlocks  = 100
+	maxSection     = 3000
+	maxHeader      = 150
+	maxButton      = 75
+	maxID          = 255
+	maxValue       = 2000
+	maxURL         = 3000
+	maxActions     = 25
+	maxContext     = 10
+	maxTitle       = 24 // of a modal
+	maxConfirmText = 300
+	maxOptionText  = 75
+	maxOptions     = 100
+	maxText        = 3900   // the top-level text; Slack cuts at 4000
+	maxMessage     = 12_000 // all blocks together, as JSON; Slack refuses at about 13,200
+)
+
+// clip shortens text to n characters, with an ellipsis in place of the rest.
+func clip(text string, n int) string {
+	if utf8.RuneCountInString(text) <= n {
+		return text
+	}
+	return string([]rune(text)[:n-1]) + "…"
+}
+
+// escape makes text from elsewhere mean itself in Slack's markup.
+func escape(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
+}
+
+// block is one block of Block Kit.
+type block = slack.Block
+
+// message is what is posted: text for notifications and screen readers, and
+// blocks for the eye.
+type message struct {
+	text   string
+	blocks []slack.Block
+}
+
+// newMessage drops blocks from the end when there are too many; what matters
+// comes first, and text says it all.
+func newMessage(text string, blocks ...slack.Block) message {
+	blocks = present(blocks)
+	if len(blocks) > maxBlocks {
+		blocks = append(blocks[:maxBlocks-1:maxBlocks-1], contextLine("There is more than fits here; `/dask list` or the web show the rest."))
+	}
+	for len(blocks) > 1 && size(blocks) > maxMessage {
+		blocks = blocks[:len(blocks)-1]
+	}
+	return message{clip(text, maxText), blocks}
+}
+
+func size(blocks []slack.Block) int {
+	b, _ := json.Marshal(blocks) // plain data; a failure counts as empty
+	return len(b)
+}
+
+// present leaves out blocks that are not there.
+func present(blocks []slack.Block) []slack.Block {
+	out := make([]slack.Block, 0, len(blocks))
+	for _, b := range blocks {
+		if b != nil {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func markdown(text string, n int) *slack.TextBlockObject {
+	return &slack.TextBlockObject{Type: slack.MarkdownType, Text: clip(text, n)}
+}
+
+func plainText(text string, n int) *slack.TextBlockObject {
+	return &slack.TextBlockObject{Type: slack.PlainTextType, Text: clip(text, n)}
+}
+
+func section(text string) slack.Block {
+	return slack.NewSectionBlock(markdown(text, maxSection), nil, nil)
+}
+
+func header(text string) slack.Block { return slack.NewHeaderBlock(plainText(text, maxHeader)) }
+
+func divider() slack.Block { return slack.NewDividerBlock() }
+
+func contextLine(parts ...string) slack.Block {
+	var elements []slack.MixedElement
+	for _, p := range parts {
+		if p != "" && len(elements) < maxContext {
+			elements = append(elements, markdown(p, maxSection))
+		}
+	}
+	if len(elements) == 0 {
+		return nil
+	}
+	return slack.NewContextBlock("", elements...)
+}
+
+// actions is a row of buttons; no row when there are none.
+func actions(id string, buttons ...*slack.ButtonBlockElement) slack.Block {
+	var elements []slack.BlockElement
+	for _, b := range buttons {
+		if b != nil && len(elements) < maxActions {
+			elements = append(elements, b)
+		}
+	}
+	if len(elements) == 0 {
+		return nil
+	}
+	return slack.NewActionBlock(clip(id, maxID), elements...)
+}
+
+// button has a label for screen readers that makes sense without its message.
+func button(action, text, value, label string) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(clip(action, maxID), clip(value, maxValue), plainText(text, maxButton))
+	b.AccessibilityLabel = clip(label, maxButton)
+	return b
+}
+
+// linkButton opens a page; Slack also reports the click, which is ignored.
+func linkButton(action, text, url, label string) *slack.ButtonBlockElement {
+	if url == "" || len(url) > maxURL {
+		return nil
+	}
+	b := button(action, text, "", label)
+	b.URL = url
+	return b.WithStyle(slack.StylePrimary)
+}
+
+// confirmed asks before the click counts.
+func confirmed(b *slack.ButtonBlockElement, title, text, yes string) *slack.ButtonBlockElement {
+	b.Confirm = &slack.ConfirmationBlockObject{Title: plainText(title, maxConfirmText/3), Text: markdown(text, maxConfirmText),
+		Confirm: plainText(yes, 30), Deny: plainText("Keep it", 30), Style: slack.StyleDanger}
+	return b.WithStyle(slack.StyleDanger)
+}

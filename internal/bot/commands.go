@@ -1,0 +1,342 @@
+package bot
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// onCommand answers a slash command. What changes something is committed
+// before it is acknowledged; what asks a cluster is answered later.
+func (b *Bot) onCommand(ctx context.Context, s slash) *answer {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	cmd, err := parse(s.text)
+	if err != nil {
+		return sorry(err)
+	}
+	if cmd.verb == verbHelp {
+		return say(help(cmd.word))
+	}
+	who, err := b.who(ctx, s.from)
+	if err != nil {
+		b.logFault("slack command", err, s.from)
+		return sorry(err)
+	}
+	a, err := b.run(ctx, request{who: who, from: s.from, cmd: cmd, once: "command:" + s.trigger, responseURL: s.responseURL})
+	if err != nil {
+		b.logFault("slack command", err, s.from)
+		return sorry(err)
+	}
+	return a
+}
+
+// logFault logs what is daskbot's fault; a refusal is the caller's matter.
+func (b *Bot) logFault(what string, err error, a account) {
+	switch environment.CodeOf(err) {
+	case environment.CodeInternal, environment.CodeUnavailable:
+		b.log.Error(what, "reason", err.Error(), "slack_user", a.id())
+	default:
+		b.log.Debug(what, "reason", err.Error(), "slack_user", a.id())
+	}
+}
+
+// request is one command of somebody known.
+type request struct {
+	who         environment.Caller
+	from        account
+	cmd         command
+	once        string // the delivery's key
+	responseURL string
+}
+
+type handler func(*Bot, context.Context, request) (*answer, error)
+
+var handlers = map[verb]handler{
+	verbOverview: (*Bot).overview, verbUp: (*Bot).up, verbStatus: (*Bot).status, verbList: (*Bot).list, verbExtend: (*Bot).extend,
+	verbDown: (*Bot).down, verbScale: (*Bot).scale, verbPackages: (*Bot).packages, verbLogs: (*Bot).logs, verbOpen: (*Bot).open,
+	verbWhy: (*Bot).why, verbCost: (*Bot).cost, verbLink: (*Bot).link, verbProject: (*Bot).project,
+}
+
+func (b *Bot) run(ctx context.Context, r request) (*answer, error) {
+	return handlers[r.cmd.verb](b, ctx, r)
+}
+
+// changes is the Service for a change that must happen once a delivery.
+func (b *Bot) changes(r request) *environment.Service { return b.service.Once("slack", r.once) }
+
+func (b *Bot) up(ctx context.Context, r request) (*answer, error) {
+	ask := environment.Request{Owner: r.cmd.owner, Course: r.cmd.course, Profile: r.cmd.profile, TTL: r.cmd.span,
+		Workers: r.cmd.workers, Packages: r.cmd.packages}
+	if r.cmd.ownerUser != "" {
+		subject, err := b.subjectOf(ctx, r.from.team, r.cmd.ownerUser)
+		if err != nil {
+			return nil, err
+		}
+		ask.Owner = subject
+	}
+	if ask.Course == "" {
+		ask.Course = b.directory.DefaultCourse(r.who.Subject)
+	}
+	if r.cmd.until.set {
+		ask.Until = r.cmd.until.at(b.now(), b.zone(ctx, r.from.user))
+	}
+	e, made, err := b.changes(r).Up(ctx, r.who, ask)
+	if err != nil {
+		return nil, err
+	}
+	return private(upMessage(e, made, r.who.Subject)), nil
+}
+
+// target finds the environment a command means: by id, by the name of its
+// profile, or the only one.
+func (b *Bot) target(ctx context.Context, r request) (environment.Environment, error) {
+	if r.cmd.target != "" {
+		e, err := b.service.Get(ctx, r.who, r.cmd.target)
+		if environment.CodeOf(err) != environment.CodeNotFound {
+			return e, err
+		}
+	}
+	mine, err := b.mine(ctx, r.who)
+	if err != nil {
+		return environment.Environment{}, err
+	}
+	if r.cmd.target != "" {
+		mine = slices.DeleteFunc(mine, func(e environment.Environment) bool { return e.Profile != r.cmd.target })
+	}
+	live := slices.DeleteFunc(slices.Clone(mine), func(e environment.Environment) bool { return !e.State.Live() })
+	switch {
+	case len(live) == 1:
+		return live[0], nil
+	case len(live) > 1:
+		return environment.Environment{}, environment.Invalid("id", "You have several: %s. Say which, for example `/dask %s %s`.", nameAll(live), r.cmd.verb, live[0].ID)
+	case r.cmd.target != "" && len(mine) == 0:
+		return environment.Environment{}, environment.Errorf(environment.CodeNotFound, "There is no environment %q, or it is not yours. `/dask list` shows what there is.", clip(r.cmd.target, 40))
+	case len(mine) > 0:
+		return mine[0], nil // the last one, which ended: status and why can still say how
+	default:
+		return environment.Environment{}, environment.Errorf(environment.CodeNotFound, "You have no environment. `/dask up` makes one.")
+	}
+}
+
+// mine lists what the caller owns, newest first, ended ones of late included.
+func (b *Bot) mine(ctx context.Context, who environment.Caller) ([]environment.Environment, error) {
+	items, _, err := b.service.List(ctx, who, environment.Filter{Owner: who.Subject, Limit: 20})
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(items, func(e environment.Environment) bool {
+		return e.State == environment.StateDeleted && b.now().Sub(e.DeletedAt) > 24*time.Hour
+	}), nil
+}
+
+func nameAll(items []environment.Environment) string {
+	var names []string
+	for _, e := range items {
+		names = append(names, fmt.Sprintf("`%s` (%s)", e.ID, e.Profile))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (b *Bot) status(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	look, err := b.service.Look(ctx, r.who, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	return private(statusMessage(e, look, r.who.Subject)), nil
+}
+
+// overview is bare /dask: what there is, with buttons.
+func (b *Bot) overview(ctx context.Context, r request) (*answer, error) {
+	mine, err := b.mine(ctx, r.who)
+	if err != nil {
+		return nil, err
+	}
+	live := slices.DeleteFunc(mine, func(e environment.Environment) bool { return e.State == environment.StateDeleted })
+	return private(overviewMessage(live)), nil
+}
+
+// listed is how many environments one answer shows.
+const listed = 30
+
+func (b *Bot) list(ctx context.Context, r request) (*answer, error) {
+	states := slices.DeleteFunc(environment.States(), func(s environment.State) bool { return s == environment.StateDeleted })
+	items, next, err := b.service.List(ctx, r.who, environment.Filter{Course: r.cmd.course, States: states, Limit: listed})
+	if err != nil {
+		return nil, err
+	}
+	return private(listMessage(items, next != "", r.cmd.course)), nil
+}
+
+func (b *Bot) extend(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	span := r.cmd.span
+	if span == 0 {
+		span = time.Hour
+	}
+	e, err = b.changes(r).Extend(ctx, r.who, e.ID, span, 0)
+	if err != nil {
+		return nil, err
+	}
+	return say(extendedText(e)), nil
+}
+
+func (b *Bot) down(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	e, already, err := b.changes(r).Down(ctx, r.who, e.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	return say(downText(e, already)), nil
+}
+
+func (b *Bot) scale(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	e, err = b.changes(r).Scale(ctx, r.who, e.ID, *r.cmd.workers, 0)
+	if err != nil {
+		return nil, err
+	}
+	return say(fmt.Sprintf("%s is changing to %s.", title(e), plural(e.Spec.Workers, "worker"))), nil
+}
+
+func (b *Bot) packages(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	e, err = b.changes(r).ChangePackages(ctx, r.who, e.ID, r.cmd.packages, r.cmd.remove, 0)
+	if err != nil {
+		return nil, err
+	}
+	have := "no extra packages"
+	if len(e.Spec.Packages) > 0 {
+		have = "`" + strings.Join(e.Spec.Packages, "`, `") + "`"
+	}
+	return say(fmt.Sprintf("%s will have %s. Notebook and workers restart with them.", title(e), escape(have))), nil
+}
+
+func (b *Bot) open(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	creds, err := b.service.Credentials(ctx, r.who, e.ID)
+	if environment.CodeOf(err) == environment.CodeConflict {
+		return say(fmt.Sprintf("%s cannot be opened: it is %s. `/dask why` says more.", title(e), stateWords(e.State))), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return private(readyMessage(e, creds)), nil
+}
+
+func (b *Bot) why(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	look, err := b.service.Look(ctx, r.who, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	events, err := b.service.Events(ctx, r.who, e.ID, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return say(whyText(e, look, events, r.who.Subject)), nil
+}
+
+func (b *Bot) cost(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	look, err := b.service.Look(ctx, r.who, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	return say(fmt.Sprintf("%s: %s. An estimate from list prices of %s, not a bill.", title(e), costText(look.Cost), look.Cost.PricesAsOf)), nil
+}
+
+// link says who somebody is; the joining happened on the way here.
+func (b *Bot) link(_ context.Context, r request) (*answer, error) {
+	role := map[environment.Role]string{environment.RoleStudent: "a student", environment.RoleAdmin: "an admin",
+		environment.RoleStaff: "staff of " + strings.Join(r.who.Courses, ", ")}[r.who.Role]
+	return say(fmt.Sprintf("Your Slack account is linked: daskbot knows you as `%s`, %s.", escape(r.who.Subject), role)), nil
+}
+
+func (b *Bot) logs(ctx context.Context, r request) (*answer, error) {
+	e, err := b.target(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return b.answerLater(r, "Fetching the last log lines of "+title(e)+" …", func(ctx context.Context) *answer {
+		var out bytes.Buffer
+		if err := b.service.Logs(ctx, r.who, e.ID, r.cmd.word, 30, &out); err != nil {
+			b.logFault("slack logs", err, r.from)
+			return sorry(err)
+		}
+		return private(logsMessage(e, out.String()))
+	})
+}
+
+func (b *Bot) project(ctx context.Context, r request) (*answer, error) {
+	p, err := b.service.Person(ctx, r.who, r.who.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if r.cmd.word == "" {
+		if p.Project == "" {
+			return say("No Google Cloud project of yours is linked; your course's or the default one pays. `/dask project PROJECT-ID` links one."), nil
+		}
+		return say(fmt.Sprintf("Your project `%s` pays for what you start from now on. `/dask project none` unlinks it.", p.Project)), nil
+	}
+	return b.answerLater(r, "Checking …", func(ctx context.Context) *answer {
+		p.Project = r.cmd.word
+		if p.Project == "none" {
+			p.Project = ""
+		}
+		if _, err := b.service.PutPerson(ctx, r.who, p); err != nil {
+			b.logFault("slack project", err, r.from)
+			return say(escape(refusalText(err)))
+		}
+		if p.Project == "" {
+			return say("Your project is no longer linked; your course's or the default one pays.")
+		}
+		return say(fmt.Sprintf("Your project `%s` is linked and pays for what you start from now on.", p.Project))
+	})
+}
+
+// answerLater acknowledges now and answers through the response_url. These
+// are questions and settings only: a crash in between costs asking again.
+func (b *Bot) answerLater(r request, meanwhile string, f func(context.Context) *answer) (*answer, error) {
+	accepted := b.putOff(func(ctx context.Context) {
+		a := f(ctx)
+		a.ReplaceOriginal = true
+		if err := b.api.respond(ctx, r.responseURL, a); err != nil {
+			b.log.Warn("slack answer", "reason", err.Error(), "slack_user", r.from.id())
+		}
+	})
+	if !accepted {
+		return nil, environment.Errorf(environment.CodeUnavailable, "Too many people are asking at this moment.")
+	}
+	return say(meanwhile), nil
+}

@@ -1,0 +1,161 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+func fieldOf(err error) string {
+	var e *environment.Error
+	if errors.As(err, &e) {
+		return e.Field
+	}
+	return ""
+}
+
+// homeOpened notes who looks at their home, and shows it to them.
+func (b *Bot) homeOpened(ctx context.Context, a account) {
+	who, err := b.who(ctx, a)
+	if err != nil {
+		b.logFault("slack home", err, a)
+		b.putOff(func(ctx context.Context) {
+			if err := b.api.publishHome(ctx, a.user, []block{section(refusalText(err))}); err != nil {
+				b.log.Warn("publish home", "reason", err.Error(), "slack_user", a.id())
+			}
+		})
+		return
+	}
+	b.homes.mu.Lock()
+	defer b.homes.mu.Unlock()
+	if b.homes.seen == nil {
+		b.homes.seen, b.homes.stale = map[string]string{}, map[string]bool{}
+	}
+	b.homes.seen[who.Subject] = a.user
+	b.homes.stale[who.Subject] = true
+}
+
+// homeChanged notes that a subject's home shows the past. What staff see of
+// their courses is brought up to date when they open it.
+func (b *Bot) homeChanged(subject string) {
+	b.homes.mu.Lock()
+	defer b.homes.mu.Unlock()
+	if _, ok := b.homes.seen[subject]; ok {
+		b.homes.stale[subject] = true
+	}
+}
+
+func (b *Bot) homeChangedFor(user string) {
+	b.homes.mu.Lock()
+	defer b.homes.mu.Unlock()
+	for subject, u := range b.homes.seen {
+		if u == user {
+			b.homes.stale[subject] = true
+		}
+	}
+}
+
+// homeEvery gathers changes: a home is published once for all of them.
+const homeEvery = time.Second
+
+// publishHomes keeps the homes that were looked at up to date until ctx ends.
+func (b *Bot) publishHomes(ctx context.Context) error {
+	tick := time.NewTicker(homeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		for subject, user := range b.staleHomes() {
+			if err := b.publishHome(ctx, subject, user); err != nil {
+				b.log.Debug("publish home", "reason", err.Error(), "student", subject)
+				if environment.CodeOf(err) == environment.CodeUnavailable {
+					b.homeChanged(subject)
+				}
+			}
+		}
+	}
+}
+
+func (b *Bot) staleHomes() map[string]string {
+	b.homes.mu.Lock()
+	defer b.homes.mu.Unlock()
+	out := map[string]string{}
+	for subject := range b.homes.stale {
+		out[subject] = b.homes.seen[subject]
+		delete(b.homes.stale, subject)
+	}
+	return out
+}
+
+func (b *Bot) publishHome(ctx context.Context, subject, user string) error {
+	who := b.directory.Caller(subject)
+	mine, err := b.mine(ctx, who)
+	if err != nil {
+		return err
+	}
+	mine = slices.DeleteFunc(mine, func(e environment.Environment) bool { return e.State == environment.StateDeleted })
+	looks := map[string]environment.Look{}
+	var others []environment.Environment
+	if who.Role != environment.RoleStudent {
+		states := slices.DeleteFunc(environment.States(), func(s environment.State) bool { return s == environment.StateDeleted })
+		if others, _, err = b.service.List(ctx, who, environment.Filter{States: states, Limit: listed}); err != nil {
+			return err
+		}
+		others = slices.DeleteFunc(others, func(e environment.Environment) bool { return e.Owner == subject })
+	}
+	for _, e := range append(slices.Clone(mine), others...) {
+		if looks[e.ID], err = b.service.Look(ctx, who, e.ID); err != nil {
+			return err
+		}
+	}
+	return b.api.publishHome(ctx, user, homeBlocks(who, mine, others, looks))
+}
+
+// homeBlocks is the home tab: what one has, and for staff what there is.
+func homeBlocks(who environment.Caller, mine, others []environment.Environment, looks map[string]environment.Look) []block {
+	blocks := []block{header("Your environments")}
+	if len(mine) == 0 {
+		blocks = append(blocks, section("You have none. The button starts one; so does `/dask up`."))
+	}
+	for _, e := range mine {
+		blocks = append(blocks, section(line(e)), contextLine(estimateText(looks[e.ID]), costText(looks[e.ID].Cost)),
+			actions("env:"+e.ID, buttons(e)...))
+	}
+	blocks = append(blocks, actions("home", newButton()))
+	if who.Role != environment.RoleStudent {
+		blocks = append(blocks, staffBlocks(others, looks)...)
+	}
+	blocks = present(blocks)
+	if len(blocks) > maxViewBlocks {
+		blocks = blocks[:maxViewBlocks]
+	}
+	return blocks
+}
+
+func staffBlocks(others []environment.Environment, looks map[string]environment.Look) []block {
+	perHour, soFar := 0.0, 0.0
+	for _, e := range others {
+		perHour += looks[e.ID].Cost.USDPerHour
+		soFar += looks[e.ID].Cost.USDTotal
+	}
+	blocks := []block{divider(), header("Your courses")}
+	if len(others) == 0 {
+		return append(blocks, section("Nobody else has anything running."))
+	}
+	blocks = append(blocks, section(fmt.Sprintf("%s, about $%.2f an hour, $%.2f so far.", plural(len(others), "environment"), perHour, soFar)))
+	for _, e := range others {
+		in := ""
+		if e.Course != "" {
+			in = " in " + escape(e.Course)
+		}
+		blocks = append(blocks, section(escape(e.Owner)+in+": "+line(e)), actions("env:"+e.ID, stopButton(e)))
+	}
+	return blocks
+}

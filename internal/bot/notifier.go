@@ -1,0 +1,306 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// memory is what was told about one environment.
+type memory struct {
+	Channel string    `json:"channel,omitempty"`
+	TS      string    `json:"ts,omitempty"`    // of the message that is edited in place
+	Shown   string    `json:"shown,omitempty"` // fingerprint of what it shows
+	ShownAt time.Time `json:"shownAt,omitzero"`
+	Told    []string  `json:"told,omitempty"`  // kinds of message that were posted
+	Doing   string    `json:"doing,omitempty"` // the kind being posted: it may have arrived
+	Plain   bool      `json:"plain,omitempty"` // this workspace cannot show plans
+}
+
+// The kinds of message.
+const (
+	kindProgress = "progress"
+	kindReady    = "ready"
+	kindFailed   = "failed"
+	kindUndone   = "undone:" // and the event's number
+	kindEnded    = "ended"
+)
+
+// Name keeps what is told in Slack apart.
+func (b *Bot) Name() string { return "slack" }
+
+// editEvery is how often a message about work in progress is edited at most.
+const editEvery = 5 * time.Second
+
+// stale is how long after its end an environment that was never mentioned is
+// not mentioned any more: the bot was just installed.
+const stale = time.Hour
+
+// Tell posts and edits the owner's messages until they agree with the
+// environment: one message that follows it, and one more for each of ready,
+// change undone, failed and ended. An owner without a Slack account is told
+// nothing.
+func (b *Bot) Tell(ctx context.Context, e environment.Environment, remembered string, keep func(context.Context, string) error) (time.Duration, error) {
+	var m memory
+	if remembered != "" {
+		if err := json.Unmarshal([]byte(remembered), &m); err != nil {
+			return 0, err
+		}
+	}
+	b.homeChanged(e.Owner)
+	person, err := b.service.Person(ctx, itself, e.Owner)
+	if err != nil || person.SlackID == "" || m.TS == "" && b.longOver(e) {
+		return 0, err
+	}
+	t := &telling{bot: b, e: e, user: userOf(person.SlackID), m: m, keep: keep}
+	if err := t.load(ctx); err != nil {
+		return 0, err
+	}
+	return t.run(ctx)
+}
+
+func (b *Bot) longOver(e environment.Environment) bool {
+	return e.State == environment.StateDeleted && b.now().Sub(e.DeletedAt) > stale ||
+		e.State == environment.StateFailed && e.Failure != nil && b.now().Sub(e.Failure.At) > stale
+}
+
+func userOf(slackID string) string {
+	for i := range slackID {
+		if slackID[i] == ':' {
+			return slackID[i+1:]
+		}
+	}
+	return slackID
+}
+
+// telling is one look at one environment.
+type telling struct {
+	bot    *Bot
+	e      environment.Environment
+	look   environment.Look
+	events []environment.Event
+	user   string
+	m      memory
+	keep   func(context.Context, string) error
+}
+
+func (t *telling) load(ctx context.Context) (err error) {
+	if t.look, err = t.bot.service.Look(ctx, itself, t.e.ID); err != nil {
+		return err
+	}
+	t.events, err = t.bot.service.Events(ctx, itself, t.e.ID, 0, 0)
+	return err
+}
+
+func (t *telling) run(ctx context.Context) (time.Duration, error) {
+	if err := t.follow(ctx); err != nil {
+		return 0, err
+	}
+	for _, kind := range t.due() {
+		if err := t.once(ctx, kind, t.notice); err != nil {
+			return 0, err
+		}
+	}
+	return t.edit(ctx)
+}
+
+// due lists what has to be said beside the message that follows. Only what is
+// true now: somebody whose environment failed while Slack was down need not
+// first be told that it was ready.
+func (t *telling) due() []string {
+	var kinds []string
+	switch t.e.State {
+	case environment.StateReady:
+		kinds = append(kinds, kindReady)
+		if ev, ok := t.undone(); ok {
+			kinds = append(kinds, kindUndone+strconv.FormatInt(ev.Seq, 10))
+		}
+	case environment.StateFailed:
+		kinds = append(kinds, kindFailed)
+	case environment.StateDeleted:
+		if !slices.Contains(t.m.Told, kindFailed) {
+			kinds = append(kinds, kindEnded)
+		}
+	}
+	return slices.DeleteFunc(kinds, func(k string) bool { return slices.Contains(t.m.Told, k) })
+}
+
+// undone is the last change that was taken back.
+func (t *telling) undone() (environment.Event, bool) {
+	for _, ev := range slices.Backward(t.events) {
+		if ev.Type == environment.EventRolledBack {
+			return ev, true
+		}
+	}
+	return environment.Event{}, false
+}
+
+// follow posts the message that will be edited.
+func (t *telling) follow(ctx context.Context) error {
+	if t.m.TS != "" {
+		return nil
+	}
+	return t.once(ctx, kindProgress, func(context.Context, string) (message, error) {
+		return progressMessage(t.e, t.look, t.events, t.m.Plain), nil
+	})
+}
+
+// once posts a message of a kind that was not posted yet. That it is being
+// posted is kept first: after a crash in between it is looked for in Slack.
+func (t *telling) once(ctx context.Context, kind string, render func(context.Context, string) (message, error)) error {
+	said, err := render(ctx, kind)
+	if err != nil {
+		return err
+	}
+	ts := ""
+	if t.m.Doing == kind {
+		if _, ts, err = t.find(ctx, kind); err != nil {
+			return err
+		}
+	}
+	if ts == "" {
+		if ts, err = t.post(ctx, kind, said); err != nil {
+			return err
+		}
+		if kind == kindProgress {
+			t.m.Shown, t.m.ShownAt = fingerprint(said), t.bot.now()
+		}
+	}
+	if kind == kindProgress {
+		t.m.TS = ts
+	}
+	t.m.Told, t.m.Doing = append(t.m.Told, kind), ""
+	return t.save(ctx)
+}
+
+// find looks for a message that a crash may have left untold. Where the app
+// may not read its own messages, saying it twice is better than never.
+func (t *telling) find(ctx context.Context, kind string) (channel, ts string, err error) {
+	channel, ts, err = t.bot.api.find(ctx, t.user, t.e.ID, kind, t.e.CreatedAt)
+	if refusal(err) == "missing_scope" {
+		return "", "", nil
+	}
+	if ts != "" && t.m.Channel == "" {
+		t.m.Channel = channel
+	}
+	return channel, ts, err
+}
+
+func (t *telling) post(ctx context.Context, kind string, said message) (string, error) {
+	if t.m.Doing != kind {
+		t.m.Doing = kind
+		if err := t.save(ctx); err != nil {
+			return "", err
+		}
+	}
+	where := t.m.Channel
+	if where == "" {
+		where = t.user // Slack makes the direct message and says its name
+	}
+	channel, ts, err := t.bot.api.post(ctx, where, said, mark(t.e.ID, kind))
+	if refusal(err) == "invalid_blocks" && !t.m.Plain {
+		t.m.Plain = true
+		return t.post(ctx, kind, message{text: said.text, blocks: t.plain(kind, said)})
+	}
+	if err != nil {
+		t.undo(ctx, err)
+		return "", err
+	}
+	if t.m.Channel == "" {
+		t.m.Channel = channel
+	}
+	return ts, nil
+}
+
+// undo forgets an attempt that Slack certainly did not carry out, so that the
+// next one need not look for it.
+func (t *telling) undo(ctx context.Context, err error) {
+	var e *environment.Error
+	if errors.As(err, &e) && !e.Ambiguous {
+		t.m.Doing = ""
+		if err := t.save(ctx); err != nil {
+			t.bot.log.Debug("keep what was told", "reason", err.Error(), "env_id", t.e.ID)
+		}
+	}
+}
+
+func (t *telling) save(ctx context.Context) error {
+	text, err := json.Marshal(t.m)
+	if err != nil {
+		return err
+	}
+	return t.keep(ctx, string(text))
+}
+
+// finalReserve are edits kept back for messages that reach their final state.
+const finalReserve = 5
+
+// edit makes the message that follows show the present.
+func (t *telling) edit(ctx context.Context) (time.Duration, error) {
+	now := t.bot.now()
+	want := progressMessage(t.e, t.look, t.events, t.m.Plain)
+	if fingerprint(want) == t.m.Shown {
+		return 0, nil
+	}
+	reserve := 0.0
+	if t.e.State != environment.StateReady && !t.e.State.Terminal() {
+		if wait := t.m.ShownAt.Add(editEvery).Sub(now); wait > 0 {
+			return wait, nil
+		}
+		reserve = finalReserve
+	}
+	if err := t.bot.api.limits.takeAbove("chat.update", t.m.Channel, reserve); err != nil {
+		return 0, err
+	}
+	err := t.bot.api.update(ctx, t.m.Channel, t.m.TS, want, mark(t.e.ID, kindProgress))
+	switch refusal(err) {
+	case "invalid_blocks":
+		if t.m.Plain {
+			return 0, err
+		}
+		t.m.Plain = true
+		return t.edit(ctx)
+	case "message_not_found", "cant_update_message", "edit_window_closed":
+		err = nil // somebody removed it, or it is too old: there is nothing to edit
+	}
+	if err != nil {
+		return 0, err
+	}
+	t.m.Shown, t.m.ShownAt = fingerprint(want), now
+	return 0, t.save(ctx)
+}
+
+// plain is what is posted where plans cannot be shown.
+func (t *telling) plain(kind string, said message) []block {
+	if kind == kindProgress {
+		return progressMessage(t.e, t.look, t.events, true).blocks
+	}
+	return said.blocks
+}
+
+func fingerprint(m message) string {
+	return environment.Fingerprint(struct {
+		Text   string
+		Blocks []block
+	}{m.text, m.blocks})
+}
+
+func (t *telling) notice(ctx context.Context, kind string) (message, error) {
+	switch kind {
+	case kindReady:
+		creds, err := t.bot.service.Credentials(ctx, environment.Caller{Subject: t.e.Owner, Role: environment.RoleStudent}, t.e.ID)
+		return readyMessage(t.e, creds), err
+	case kindFailed:
+		return failedMessage(t.e), nil
+	case kindEnded:
+		return endedMessage(t.e, t.look, t.events), nil
+	default:
+		ev, _ := t.undone()
+		return undoneMessage(t.e, ev.Message), nil
+	}
+}

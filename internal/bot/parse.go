@@ -1,0 +1,254 @@
+package bot
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// verb is the first word of a command.
+type verb string
+
+const (
+	verbOverview verb = "" // bare /dask
+	verbUp       verb = "up"
+	verbStatus   verb = "status"
+	verbList     verb = "list"
+	verbExtend   verb = "extend"
+	verbDown     verb = "down"
+	verbScale    verb = "scale"
+	verbPackages verb = "packages"
+	verbLogs     verb = "logs"
+	verbOpen     verb = "open"
+	verbWhy      verb = "why"
+	verbCost     verb = "cost"
+	verbLink     verb = "link"
+	verbProject  verb = "project"
+	verbHelp     verb = "help"
+)
+
+// verbs are those help lists, in its order.
+var verbs = []verb{verbUp, verbStatus, verbList, verbOpen, verbExtend, verbDown, verbScale, verbPackages,
+	verbWhy, verbLogs, verbCost, verbLink, verbProject, verbHelp}
+
+var synonyms = map[string]verb{"start": verbUp, "create": verbUp, "new": verbUp, "stop": verbDown, "delete": verbDown,
+	"end": verbDown, "ls": verbList, "package": verbPackages, "log": verbLogs, "costs": verbCost, "?": verbHelp, "show": verbStatus}
+
+// command is what somebody typed after /dask.
+type command struct {
+	verb verb
+	// target is an environment's id or the name of its profile; "" for the
+	// only one there is.
+	target string
+	// ownerUser is the Slack user the command is for, owner a subject.
+	ownerUser, owner string
+	profile, course  string
+	span             time.Duration // up for, extend
+	until            clock         // up until
+	workers          *int          // up, scale
+	packages, remove []string
+	word             string // logs: component; project: id; help: topic
+}
+
+// parse reads a command. It is pure: who is asking and what there is plays no
+// part. Errors are CodeInvalid with a sentence that shows how it is written.
+func parse(text string) (command, error) {
+	words := lex(text)
+	if len(words) == 0 {
+		return command{verb: verbOverview}, nil
+	}
+	v, err := verbOf(words[0])
+	if err != nil {
+		return command{}, err
+	}
+	p := &parser{words: words[1:], cmd: command{verb: v}}
+	if len(p.words) == 1 && p.words[0].is("--help", "-h") {
+		return command{verb: verbHelp, word: string(v)}, nil
+	}
+	if err := p.arguments(); err != nil {
+		return command{}, err
+	}
+	if w, more := p.next(); more {
+		return command{}, p.wrong("I do not understand %q here.", clip(w.text, 40))
+	}
+	return p.cmd, nil
+}
+
+func verbOf(w word) (verb, error) {
+	name := strings.ToLower(w.text)
+	if v, ok := synonyms[name]; ok {
+		return v, nil
+	}
+	if v := verb(name); slices.Contains(verbs, v) {
+		return v, nil
+	}
+	if name == "class" {
+		return "", environment.Invalid("command", "Starting and ending a whole class from Slack comes in a later version; `/dask list COURSE` shows who has what.")
+	}
+	known := make([]string, 0, len(verbs)+len(synonyms))
+	for _, v := range verbs {
+		known = append(known, string(v))
+	}
+	if best := environment.Nearest(name, known); best != "" {
+		return "", environment.Invalid("command", "There is no command %q. Did you mean `/dask %s`? `/dask help` lists all.", clip(w.text, 40), best)
+	}
+	return "", environment.Invalid("command", "There is no command %q. `/dask help` lists all.", clip(w.text, 40))
+}
+
+type parser struct {
+	words []word
+	cmd   command
+}
+
+func (p *parser) next() (word, bool) {
+	if len(p.words) == 0 {
+		return word{}, false
+	}
+	w := p.words[0]
+	p.words = p.words[1:]
+	return w, true
+}
+
+// wrong says what is wrong and how the command is written.
+func (p *parser) wrong(format string, args ...any) error {
+	e := environment.Invalid("command", format, args...)
+	e.Message += " It is written like `" + usage[p.cmd.verb].example + "`."
+	return e
+}
+
+func (w word) is(names ...string) bool {
+	return !w.quoted && w.user == "" && slices.Contains(names, strings.ToLower(w.text))
+}
+
+func (p *parser) arguments() error {
+	switch p.cmd.verb {
+	case verbUp:
+		return p.up()
+	case verbExtend:
+		return p.extend()
+	case verbScale:
+		return p.scale()
+	case verbPackages:
+		return p.changePackages()
+	case verbList:
+		return p.list()
+	case verbLogs:
+		return p.logs()
+	case verbHelp, verbProject:
+		if w, ok := p.next(); ok {
+			p.cmd.word = strings.ToLower(w.text)
+		}
+	case verbStatus, verbDown, verbOpen, verbWhy, verbCost:
+		p.target()
+	}
+	return nil
+}
+
+func (p *parser) target() {
+	if w, ok := p.next(); ok {
+		p.cmd.target = strings.ToLower(w.text)
+	}
+}
+
+// list [COURSE], with an optional "in" before it.
+func (p *parser) list() error {
+	w, ok := p.next()
+	if ok && w.is("in", "course") {
+		w, ok = p.next()
+	}
+	if ok {
+		p.cmd.course = strings.ToLower(w.text)
+	}
+	return nil
+}
+
+// extend takes a duration and a target, in either order.
+func (p *parser) extend() error {
+	for w, ok := p.next(); ok; w, ok = p.next() {
+		if w.is("by", "for") {
+			continue
+		}
+		d, err := environment.ParseDuration("duration", w.text)
+		switch {
+		case err == nil && p.cmd.span == 0:
+			p.cmd.span = d
+		case err != nil && p.cmd.target == "" && !startsWithDigit(w.text):
+			p.cmd.target = strings.ToLower(w.text)
+		default:
+			return p.wrong("%q is not a time to extend by.", clip(w.text, 40))
+		}
+	}
+	return nil
+}
+
+func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+
+// scale takes a number and a target, in either order.
+func (p *parser) scale() error {
+	for w, ok := p.next(); ok; w, ok = p.next() {
+		if w.is("to", "workers") {
+			continue
+		}
+		n, err := strconv.Atoi(w.text)
+		switch {
+		case err == nil && p.cmd.workers == nil && n >= 0:
+			p.cmd.workers = &n
+		case err != nil && p.cmd.target == "":
+			p.cmd.target = strings.ToLower(w.text)
+		default:
+			return p.wrong("%q is not a number of workers.", clip(w.text, 40))
+		}
+	}
+	if p.cmd.workers == nil {
+		return p.wrong("How many workers?")
+	}
+	return nil
+}
+
+// changePackages: add|remove NAME… [on TARGET]
+func (p *parser) changePackages() error {
+	w, ok := p.next()
+	if !ok || !w.is("add", "remove", "install", "uninstall") {
+		return p.wrong("Say whether to add or to remove.")
+	}
+	into := &p.cmd.packages
+	if w.is("remove", "uninstall") {
+		into = &p.cmd.remove
+	}
+	for w, ok := p.next(); ok; w, ok = p.next() {
+		switch {
+		case w.is("on"):
+			p.target()
+		case w.is("and"):
+		default:
+			*into = append(*into, names(w.text)...)
+		}
+	}
+	if len(*into) == 0 {
+		return p.wrong("Name at least one package.")
+	}
+	return nil
+}
+
+// logs [COMPONENT] [of TARGET]
+func (p *parser) logs() error {
+	for w, ok := p.next(); ok; w, ok = p.next() {
+		switch {
+		case w.is("of", "on"):
+			p.target()
+		case p.cmd.word == "":
+			p.cmd.word = w.text
+		default:
+			return p.wrong("I do not understand %q here.", clip(w.text, 40))
+		}
+	}
+	return nil
+}
+
+// names splits "a,b" and ignores empty parts, as left by "a, b".
+func names(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
+}

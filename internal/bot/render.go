@@ -1,0 +1,307 @@
+package bot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// title names an environment in a sentence.
+func title(e environment.Environment) string {
+	return fmt.Sprintf("Your *%s* `%s`", escape(e.Profile), e.ID)
+}
+
+// name is title without markup, for labels and notifications.
+func name(e environment.Environment) string { return e.Profile + " " + e.ID }
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// moment shows a time in the reader's own zone; Slack fills it in.
+func moment(t time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
+}
+
+func stateWords(s environment.State) string {
+	switch s {
+	case environment.StatePending:
+		return "waiting for its turn"
+	case environment.StateCreating:
+		return "being made"
+	case environment.StateReady:
+		return "ready"
+	case environment.StateUpdating:
+		return "being changed"
+	case environment.StateDeleting:
+		return "being deleted"
+	case environment.StateDeleted:
+		return "deleted"
+	case environment.StateFailed:
+		return "failed"
+	default:
+		return string(s)
+	}
+}
+
+func costText(c environment.Cost) string {
+	if c.USDPerHour == 0 {
+		return fmt.Sprintf("about $%.2f in all", c.USDTotal)
+	}
+	return fmt.Sprintf("about $%.2f so far, $%.2f an hour", c.USDTotal, c.USDPerHour)
+}
+
+// endText says when it ends, "" when that is not known yet.
+func endText(e environment.Environment) string {
+	switch {
+	case e.Desired == environment.Absent:
+		return ""
+	case !e.ExpiresAt.IsZero():
+		return "It ends " + moment(e.ExpiresAt) + "."
+	case e.Spec.TTL > 0:
+		return "It lives for " + environment.FormatDuration(e.Spec.TTL) + " once it is ready."
+	default:
+		return ""
+	}
+}
+
+// The buttons that belong to an environment. Their value is its id; who may
+// click is asked anew each time.
+const (
+	actionStop    = "stop"
+	actionExtend1 = "extend_1h"
+	actionExtend2 = "extend_2h"
+	actionExtend  = "extend_modal"
+	actionRetry   = "retry"
+	actionStatus  = "status"
+	actionOpen    = "open"
+	actionLink    = "link_opened" // a page was opened; nothing to do
+	actionNew     = "up_modal"
+	actionWhy     = "why"
+)
+
+func stopButton(e environment.Environment) *buttonElement {
+	return confirmed(button(actionStop, "Stop", e.ID, "Stop and delete "+name(e)), "Delete it?",
+		"Everything in *"+escape(name(e))+"* is deleted, also the notebooks. Download what you want to keep first.", "Delete")
+}
+
+// buttons are what one can do with an environment now.
+func buttons(e environment.Environment) []*buttonElement {
+	switch e.State {
+	case environment.StatePending, environment.StateCreating:
+		return []*buttonElement{stopButton(e), button(actionWhy, "Why does it take so long?", e.ID, "Why "+name(e)+" takes so long")}
+	case environment.StateReady, environment.StateUpdating:
+		return []*buttonElement{button(actionOpen, "Log in", e.ID, "Show the address and login of "+name(e)),
+			button(actionExtend1, "Extend 1 h", e.ID, "Keep "+name(e)+" one hour longer"),
+			button(actionExtend, "Keep until …", e.ID, "Choose how long to keep "+name(e)), stopButton(e)}
+	case environment.StateFailed:
+		return []*buttonElement{button(actionRetry, "Try again", e.ID, "Make "+name(e)+" again"), button(actionWhy, "Why?", e.ID, "Why "+name(e)+" failed")}
+	default:
+		return nil
+	}
+}
+
+// upMessage acknowledges `up`.
+func upMessage(e environment.Environment, made bool, asker string) message {
+	whose := title(e)
+	if e.Owner != asker {
+		whose = fmt.Sprintf("*%s* `%s` for %s", escape(e.Profile), e.ID, escape(e.Owner))
+	}
+	var text string
+	switch {
+	case made && e.Owner != asker:
+		text = whose + " is on its way. They are told in a direct message as it comes along."
+	case made:
+		text = whose + " is on its way. I tell you in a direct message as it comes along, and when it is ready."
+	default:
+		text = fmt.Sprintf("%s is there already: it is %s. %s", whose, stateWords(e.State), endText(e))
+	}
+	text = strings.TrimSpace(text)
+	return newMessage(text, section(text), actions("env:"+e.ID, buttons(e)...))
+}
+
+// statusMessage is `/dask status`.
+func statusMessage(e environment.Environment, look environment.Look, asker string) message {
+	text := strings.TrimSpace(fmt.Sprintf("%s is %s. %s", title(e), stateWords(e.State), endText(e)))
+	if e.Owner != asker {
+		text = strings.TrimSpace(fmt.Sprintf("*%s* `%s` of %s is %s. %s", escape(e.Profile), e.ID, escape(e.Owner), stateWords(e.State), endText(e)))
+	}
+	return newMessage(text, section(text), contextLine(escape(e.Message), estimateText(look), workersText(e), costText(look.Cost)),
+		actions("env:"+e.ID, buttons(e)...))
+}
+
+func workersText(e environment.Environment) string {
+	if e.State != environment.StateReady && e.State != environment.StateUpdating {
+		return ""
+	}
+	return plural(e.Spec.Workers, "worker")
+}
+
+func estimateText(look environment.Look) string {
+	if look.Estimate.IsZero() {
+		return ""
+	}
+	return "ready around " + moment(look.Estimate)
+}
+
+// overviewMessage is bare /dask.
+func overviewMessage(mine []environment.Environment) message {
+	if len(mine) == 0 {
+		text := "You have no Dask environment. `/dask up` makes one; it takes a few minutes, and I tell you when it is ready."
+		return newMessage(text, section(text), actions("overview", newButton()))
+	}
+	text := "You have " + plural(len(mine), "environment") + "."
+	blocks := []block{section(text)}
+	for _, e := range mine {
+		blocks = append(blocks, section(line(e)), actions("env:"+e.ID, buttons(e)...))
+	}
+	return newMessage(text+" "+nameAll(mine), append(blocks, divider(), actions("overview", newButton()),
+		contextLine("`/dask help` lists what else you can do."))...)
+}
+
+func newButton() *buttonElement {
+	return button(actionNew, "New environment …", "new", "Choose and start a new environment")
+}
+
+// line is one environment in a list.
+func line(e environment.Environment) string {
+	return strings.TrimSpace(fmt.Sprintf("*%s* `%s` is %s. %s", escape(e.Profile), e.ID, stateWords(e.State), endText(e)))
+}
+
+// listMessage is `/dask list`.
+func listMessage(items []environment.Environment, more bool, course string) message {
+	if len(items) == 0 {
+		text := "There is nothing running that you may see."
+		if course != "" {
+			text = "There is nothing running in " + escape(clip(course, 40)) + " that you may see."
+		}
+		return newMessage(text, section(text))
+	}
+	var b strings.Builder
+	for _, e := range items {
+		in := ""
+		if e.Course != "" {
+			in = " in " + escape(e.Course)
+		}
+		fmt.Fprintf(&b, "• %s%s: %s\n", escape(e.Owner), in, line(e))
+	}
+	text := strings.TrimSpace(b.String())
+	if more {
+		text += fmt.Sprintf("\nThese are the newest %d; there are more.", len(items))
+	}
+	return newMessage(text, lines(text)...)
+}
+
+// lines spreads a long text over as many sections as it needs.
+func lines(text string) []block {
+	var blocks []block
+	var part strings.Builder
+	for _, l := range strings.SplitAfter(text, "\n") {
+		if part.Len()+len(l) > maxSection-100 {
+			blocks = append(blocks, section(part.String()))
+			part.Reset()
+		}
+		part.WriteString(l)
+	}
+	return append(blocks, section(part.String()))
+}
+
+// logsMessage shows the end of a log, where the news is.
+func logsMessage(e environment.Environment, log string) message {
+	log = strings.TrimSpace(log)
+	if log == "" {
+		text := title(e) + " has written nothing there."
+		return newMessage(text, section(text))
+	}
+	const room = 2700
+	if runes := []rune(log); len(runes) > room {
+		log = "…" + string(runes[len(runes)-room:])
+	}
+	text := "The last log lines of *" + escape(name(e)) + "*:"
+	return newMessage(text, section(text), section("```"+clip(escape(strings.ReplaceAll(log, "```", "'''")), room+200)+"```"))
+}
+
+func extendedText(e environment.Environment) string {
+	return title(e) + " is kept longer. " + endText(e)
+}
+
+func downText(e environment.Environment, already bool) string {
+	if already {
+		return title(e) + " is gone already; nothing of it costs money."
+	}
+	return title(e) + " is being deleted. I tell you when nothing of it is left."
+}
+
+// whyText says why it waits, failed, or will end.
+func whyText(e environment.Environment, look environment.Look, events []environment.Event, asker string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is %s. ", title(e), stateWords(e.State))
+	switch {
+	case e.State == environment.StateFailed && e.Failure != nil:
+		fmt.Fprintf(&b, "%s\nNothing of it is kept; `/dask up %s` tries again.", escape(e.Failure.Message), e.Profile)
+	case e.Desired == environment.Absent:
+		b.WriteString(endedBy(e, events, asker))
+	case e.State == environment.StateReady:
+		b.WriteString(endText(e) + " `/dask extend 2h` keeps it longer.")
+	default:
+		fmt.Fprintf(&b, "%s It has been at this for %s", escape(e.Message), environment.FormatDuration(since(e, look)))
+		if est := estimateText(look); est != "" {
+			b.WriteString(" and should be " + est)
+		}
+		b.WriteString(".")
+	}
+	if last := lastProblem(e, events); last != "" {
+		b.WriteString("\nThe last problem: " + escape(last))
+	}
+	return b.String()
+}
+
+// since is how long the present phase has lasted, as far as the estimate knows
+// the time.
+func since(e environment.Environment, look environment.Look) time.Duration {
+	if look.Now.IsZero() || look.Now.Before(e.PhaseSince) {
+		return 0
+	}
+	return look.Now.Sub(e.PhaseSince).Round(time.Second)
+}
+
+func lastProblem(e environment.Environment, events []environment.Event) string {
+	if !e.State.Live() || e.State == environment.StateReady {
+		return ""
+	}
+	for _, ev := range slices.Backward(events) {
+		if ev.Type == environment.EventRetry {
+			return ev.Message
+		}
+	}
+	return ""
+}
+
+// endedBy says who or what ended it.
+func endedBy(e environment.Environment, events []environment.Event, asker string) string {
+	for _, ev := range slices.Backward(events) {
+		if ev.Type != environment.EventStopping {
+			continue
+		}
+		switch ev.Actor {
+		case asker, "slack":
+			if ev.Actor == e.Owner {
+				return "You asked for that."
+			}
+			return ev.Actor + " asked for that."
+		case e.Owner:
+			return e.Owner + " asked for that."
+		case "reaper":
+			return "Its time was over."
+		default:
+			return escape(ev.Actor) + " asked for that."
+		}
+	}
+	return ""
+}

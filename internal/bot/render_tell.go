@@ -1,0 +1,163 @@
+package bot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// buttonElement is a button of Block Kit.
+type buttonElement = slack.ButtonBlockElement
+
+// phaseWords say what happens in a phase, for somebody who only wants to work.
+var phaseWords = map[environment.Phase]string{
+	environment.PhaseQueued:    "Waiting for its turn",
+	environment.PhaseCluster:   "Making the Kubernetes cluster",
+	environment.PhaseAccess:    "Preparing your part of it",
+	environment.PhaseInstall:   "Installing Dask and Jupyter",
+	environment.PhaseWorkloads: "Starting everything",
+	environment.PhaseAddress:   "Getting an address",
+	environment.PhaseVerify:    "Trying your login",
+}
+
+// progressMessage is the one that is edited in place. plain writes the plan as
+// text, for workspaces that cannot show plans.
+func progressMessage(e environment.Environment, look environment.Look, events []environment.Event, plain bool) message {
+	text := progressText(e, look, events)
+	blocks := []block{section(text)}
+	if tasks := plan(e, events); tasks != nil && plain {
+		blocks = append(blocks, section(planText(tasks)))
+	} else if tasks != nil {
+		blocks = append(blocks, slack.NewPlanBlock("How far it is").WithTasks(tasks...))
+	}
+	var detail string
+	if e.State.Live() && e.State != environment.StateReady {
+		detail = escape(e.Message)
+	}
+	return newMessage(text, append(blocks, contextLine(detail, estimateText(look)), actions("env:"+e.ID, buttons(e)...))...)
+}
+
+func progressText(e environment.Environment, look environment.Look, events []environment.Event) string {
+	switch e.State {
+	case environment.StateFailed:
+		return title(e) + " could not be made."
+	case environment.StateDeleting:
+		return strings.TrimSpace(title(e) + " is being deleted. " + endedBy(e, events, e.Owner))
+	case environment.StateDeleted:
+		return fmt.Sprintf("%s is deleted. %s It cost %s.", title(e), endedBy(e, events, e.Owner), costText(look.Cost))
+	default:
+		return strings.TrimSpace(fmt.Sprintf("%s is %s. %s", title(e), stateWords(e.State), endText(e)))
+	}
+}
+
+// plan is the way up as tasks; none once the environment was ready and works,
+// or is on its way down.
+func plan(e environment.Environment, events []environment.Event) []*slack.TaskCardBlock {
+	phases := environment.UpPhases()
+	at := slices.Index(phases, e.Phase)
+	status := slack.TaskCardStatusInProgress
+	switch e.State {
+	case environment.StateReady:
+		at = len(phases)
+	case environment.StateFailed:
+		at, status = failedAt(e, events, phases), slack.TaskCardStatusError
+	case environment.StatePending, environment.StateCreating:
+	default:
+		return nil
+	}
+	var tasks []*slack.TaskCardBlock
+	for i, p := range phases {
+		task := slack.NewTaskCardBlock(e.ID+"-"+string(p), phaseWords[p])
+		switch {
+		case i < at:
+			task.WithStatus(slack.TaskCardStatusComplete)
+		case i == at:
+			task.WithStatus(status)
+		default:
+			task.WithStatus(slack.TaskCardStatusPending)
+		}
+		tasks = append(tasks, task)
+	}
+	return tasks
+}
+
+func failedAt(e environment.Environment, events []environment.Event, phases []environment.Phase) int {
+	if e.Failure != nil {
+		if at := slices.Index(phases, e.Failure.Phase); at >= 0 {
+			return at
+		}
+	}
+	for _, ev := range slices.Backward(events) {
+		if at := slices.Index(phases, ev.Phase); at >= 0 {
+			return at
+		}
+	}
+	return 0
+}
+
+// planText is a plan in words.
+func planText(tasks []*slack.TaskCardBlock) string {
+	words := map[slack.TaskCardStatus]string{slack.TaskCardStatusComplete: "✓ %s: done", slack.TaskCardStatusInProgress: "▸ *%s* …",
+		slack.TaskCardStatusError: "✗ *%s*: failed here", slack.TaskCardStatusPending: "   %s: later"}
+	var b strings.Builder
+	for _, t := range tasks {
+		fmt.Fprintf(&b, words[t.Status]+"\n", t.Title)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// readyMessage tells how to log in. It is the only one that holds
+// credentials, and is only ever sent to the owner.
+func readyMessage(e environment.Environment, c environment.Credentials) message {
+	text := strings.TrimSpace(title(e) + " is ready. " + endText(e))
+	var login []string
+	if c.Username != "" {
+		login = append(login, "User name: `"+c.Username+"`")
+	}
+	switch {
+	case !c.Token.IsZero() && c.Username == "":
+		login = append(login, "Token: `"+c.Token.Reveal()+"`")
+	case !c.Password.IsZero():
+		login = append(login, "Password: `"+c.Password.Reveal()+"`")
+	}
+	return newMessage(text, section(text), section("<"+c.URL+">\n"+strings.Join(login, "\n")),
+		actions("env:"+e.ID, linkButton(actionLink, "Open", c.URL, "Open "+name(e)+" in the browser"),
+			button(actionExtend1, "Extend 1 h", e.ID, "Keep "+name(e)+" one hour longer"),
+			button(actionExtend2, "Extend 2 h", e.ID, "Keep "+name(e)+" two hours longer"),
+			button(actionExtend, "Keep until …", e.ID, "Choose how long to keep "+name(e)), stopButton(e)))
+}
+
+// failedMessage says why, and what to do.
+func failedMessage(e environment.Environment) message {
+	why, next := "", "Try again; if it fails the same way, show this message to the staff."
+	if e.Failure != nil {
+		why = escape(e.Failure.Message)
+		switch e.Failure.Code {
+		case environment.CodeInvalid:
+			next = "Ask for it again with something else; `/dask help up` shows how."
+		case environment.CodeQuota, environment.CodeBudget:
+			next = "Trying again helps once others are done, or the staff raise the limit."
+		case environment.CodeForbidden:
+			next = "The staff, or whoever owns the Google Cloud project, have to allow this first."
+		}
+	}
+	text := strings.TrimSpace(title(e) + " could not be made. " + why)
+	return newMessage(text, section(text), section(next+" What it held is being released, so that it costs nothing."), actions("env:"+e.ID,
+		button(actionRetry, "Try again", e.ID, "Make "+name(e)+" again"), button(actionWhy, "Why?", e.ID, "Why "+name(e)+" failed")))
+}
+
+// undoneMessage tells of a change that was taken back.
+func undoneMessage(e environment.Environment, why string) message {
+	text := strings.TrimSpace(title(e) + " runs as before. " + escape(why))
+	return newMessage(text, section(text), actions("env:"+e.ID, buttons(e)...))
+}
+
+// endedMessage is the last word.
+func endedMessage(e environment.Environment, look environment.Look, events []environment.Event) message {
+	text := fmt.Sprintf("%s has ended. %s It cost %s.", title(e), endedBy(e, events, e.Owner), costText(look.Cost))
+	return newMessage(text, section(text), actions("env:"+e.ID, button(actionRetry, "Start it again", e.ID, "Make "+name(e)+" again")))
+}
