@@ -34,7 +34,7 @@ func fleet(ctx context.Context, s *stage) (results, error) {
 	if err := s.control(ctx, http.MethodPost, "/faults", hang, nil); err != nil {
 		return results{}, err
 	}
-	times, err := s.load(ctx)
+	crowd, err := s.load(ctx)
 	if err != nil {
 		return results{}, err
 	}
@@ -45,15 +45,20 @@ func fleet(ctx context.Context, s *stage) (results, error) {
 	if err != nil {
 		return results{}, err
 	}
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	return results{
-		notes: []string{fmt.Sprintf("the slowest of the %d requests took %.1f ms", len(times), ms(times[len(times)-1]))},
-		values: map[string]float64{
-			"api.p50_ms": ms(quantile(times, 0.50)), "api.p99_ms": ms(quantile(times, 0.99)),
-			"scale.cpu_percent_200": u.cpuPercent, "scale.rss_mb_200": u.rssMB,
-		},
-	}, nil
+	all := crowd.took()
+	got := results{values: map[string]float64{
+		"api.p50_ms": ms(quantile(all, 0.50)), "api.p99_ms": ms(quantile(all, 0.99)),
+		"scale.cpu_percent_200": u.cpuPercent, "scale.rss_mb_200": u.rssMB,
+	}}
+	for _, what := range []string{"up", "get", "list"} {
+		took := crowd.took(what)
+		got.notes = append(got.notes, fmt.Sprintf("%s: %d requests, p50 %.1f ms, p99 %.1f ms, slowest %.1f ms", what, len(took),
+			ms(quantile(took, 0.50)), ms(quantile(took, 0.99)), ms(quantile(took, 1))))
+	}
+	return got, nil
 }
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // awaitClusters waits until the cloud has been asked for so many clusters.
 func (s *stage) awaitClusters(ctx context.Context, n int) error {

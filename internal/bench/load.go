@@ -19,9 +19,9 @@ const (
 
 // load sends 1,000 requests evenly over a minute, whatever the answers take:
 // a time counts from when its request was due, so that a stall is counted in
-// all who would have waited. It returns the times, sorted.
-func (s *stage) load(ctx context.Context) ([]time.Duration, error) {
-	c := &crowd{stage: s, times: make([]time.Duration, requests)}
+// all who would have waited.
+func (s *stage) load(ctx context.Context) (*crowd, error) {
+	c := &crowd{stage: s, times: map[string][]time.Duration{}}
 	begin := time.Now()
 	tick := time.NewTimer(0)
 	defer tick.Stop()
@@ -41,41 +41,55 @@ func (s *stage) load(ctx context.Context) ([]time.Duration, error) {
 	if c.failed != nil {
 		return nil, fmt.Errorf("a request failed: %w", c.failed)
 	}
-	slices.Sort(c.times)
-	return c.times, nil
+	return c, nil
 }
 
 // crowd is who sends the requests.
 type crowd struct {
 	*stage
-	times []time.Duration
 
 	mu     sync.Mutex
-	ids    []string // of environments that were asked for
-	failed error    // the first failure
+	times  map[string][]time.Duration // by what was asked
+	ids    []string                   // of environments that were asked for
+	failed error                      // the first failure
+}
+
+// took are the times of what was asked, of everything when it names nothing,
+// sorted.
+func (c *crowd) took(asked ...string) []time.Duration {
+	var all []time.Duration
+	for what, times := range c.times {
+		if len(asked) == 0 || slices.Contains(asked, what) {
+			all = append(all, times...)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // one is the nth request: of five one asks for a new environment, two look at
 // one and two list.
 func (c *crowd) one(ctx context.Context, n int, due time.Time) {
 	var err error
+	what := "list"
 	switch id := c.any(); {
 	case n%5 == 0:
+		what = "up"
 		var e environment
 		err = c.rest(ctx, http.MethodPost, "/environments", map[string]string{"owner": fmt.Sprintf("s%03d", n/5), "profile": "daskhub"}, &e)
 		c.remember(e.ID)
 	case n%5 < 3 && id != "":
+		what = "get"
 		err = c.rest(ctx, http.MethodGet, "/environments/"+id, nil, &environment{})
 	default:
 		err = c.rest(ctx, http.MethodGet, "/environments?limit=50", nil, &struct{ Items []environment }{})
 	}
-	c.times[n] = time.Since(due)
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.failed == nil {
-			c.failed = err
-		}
+	took := time.Since(due)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.times[what] = append(c.times[what], took)
+	if err != nil && c.failed == nil {
+		c.failed = err
 	}
 }
 

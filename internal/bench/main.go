@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -61,6 +62,9 @@ func carryOut(ctx context.Context, b benchmark, root string, verbose bool) (got 
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	got, err = b.run(ctx, s)
+	if n, others := runtime.NumCPU(), loadAverage(); others > float64(n) {
+		got.notes = append(got.notes, fmt.Sprintf("%s ended at a load average of %.1f on %d CPUs: others use this machine, and the numbers show it", b.name, others, n))
+	}
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 	}

@@ -58,3 +58,18 @@ func residentMB(pid int) (float64, error) {
 	_, err := fmt.Sscanf(firstValue(fmt.Sprintf("/proc/%d/status", pid), "VmRSS"), "%f", &kb)
 	return kb / 1024, err
 }
+
+// loadAverage is how many threads wanted to run over the last minute, 0 where
+// the system does not say.
+func loadAverage() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	load, err := strconv.ParseFloat(first, 64)
+	if err != nil {
+		return 0
+	}
+	return load
+}
