@@ -51,6 +51,10 @@ const forStudents = `
 find /usr/local/lib/python3.11 /usr/local/bin /usr/local/share /usr/local/etc ! -user 1000 -exec chown -h 1000:100 {} +
 `
 
+// outOfTheWay moves Jupyter's own settings: charts mount theirs over the usual
+// folder, and Jupyter reads both.
+const outOfTheWay = "mv /usr/local/etc/jupyter /etc/jupyter; mkdir /usr/local/etc/jupyter\n"
+
 // recipes make the layers, each after the one it stands on.
 func recipes() []recipe {
 	return []recipe{
@@ -76,7 +80,7 @@ func recipes() []recipe {
 		},
 		{
 			Name: "notebook", Parent: "dask", Files: []string{"python/notebook.lock", "files/start-notebook"},
-			Script: pip + "notebook.lock" + trimmed + "install -m 755 /build/start-notebook /usr/local/bin/start-notebook\n" + forStudents,
+			Script: pip + "notebook.lock" + trimmed + "install -m 755 /build/start-notebook /usr/local/bin/start-notebook\n" + outOfTheWay + forStudents,
 		},
 		{
 			Name: "scheduler", Parent: "debian", Files: []string{"files/kube-scheduler"}, Host: []string{"daskbot-controlplane"},

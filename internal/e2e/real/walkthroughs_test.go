@@ -1,0 +1,167 @@
+//go:build e2e
+
+package real
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What the walkthrough asks for would take a day on one machine: ten thousand
+// million points on twenty workers.
+var (
+	points  = cmp.Or(os.Getenv("E2E_POINTS"), "20_000_000")
+	workers = cmp.Or(os.Getenv("E2E_WORKERS"), "3")
+)
+
+// fitting edits a cell as a student with less patience does.
+func fitting(cell string) string {
+	cell = strings.ReplaceAll(cell, "10_000_000_000", points)
+	return strings.ReplaceAll(cell, "cluster.scale(20)", "cluster.scale("+workers+")")
+}
+
+var approximately = regexp.MustCompile(`pi ~= (3\.1[34]\d*)`)
+
+// TestDaskHub is the first walkthrough, from the request to π to nothing.
+func TestDaskHub(t *testing.T) {
+	e := up(t, "daskhub", "--owner", "s1")
+	c := secrets(t, e.ID)
+	t.Run("nobody else gets in", func(t *testing.T) {
+		for _, other := range []credentials{
+			{Username: c.Username, Password: "not-" + c.Password}, {Username: c.Username}, {Username: "somebody", Password: c.Password},
+		} {
+			if err := newBrowser(t, e.URL).logIn(t.Context(), "hub/login", other.Username, other.Password); !errors.Is(err, errTurnedAway) {
+				t.Errorf("user %q, password %q: got %v; want %v", other.Username, other.Password, err, errTurnedAway)
+			}
+		}
+	})
+	student := newBrowser(t, e.URL)
+	if err := student.logIn(t.Context(), "hub/login", c.Username, c.Password); err != nil {
+		t.Fatal(err)
+	}
+	student.startServer(t, c.Username)
+	if f := student.read(t, "worker-spec.yaml"); !strings.Contains(string(f.Content), "EXTRA_PIP_PACKAGES") {
+		t.Errorf("worker-spec.yaml: got %s; want the class's worker template", f.Content)
+	}
+	computePi(t, student, e.ID)
+	down(t, e.ID)
+}
+
+// computePi runs the first notebook's cells and watches the workers come and go.
+func computePi(t *testing.T, student *browser, id string) {
+	t.Helper()
+	k := student.startKernel(t)
+	cells := student.cells(t, "pi.ipynb")
+	if len(cells) < 5 {
+		t.Fatalf("pi.ipynb has %d code cells: %q", len(cells), cells)
+	}
+	for _, cell := range cells[:len(cells)-2] { // template, cluster, scale and client
+		t.Logf("In:  %s", strings.ReplaceAll(fitting(cell), "\n", "\n     "))
+		t.Logf("Out: %s", strings.TrimSpace(k.must(t, fitting(cell), changeTime)))
+	}
+	t.Logf("How many workers, and why?\n%s", untilStatus(t, id, changeTime, func(s string) bool {
+		return strings.Contains(s, "worker")
+	}))
+	k.must(t, "client.wait_for_workers(1, timeout=240)", changeTime)
+	out := k.must(t, fitting(cells[len(cells)-2]), changeTime)
+	t.Logf("Out: %s", strings.TrimSpace(out))
+	if !approximately.MatchString(out) {
+		t.Errorf("got %q; want an approximation of pi", out)
+	}
+	count := k.must(t, "print(len(client.scheduler_info()['workers']))", time.Minute)
+	if n, err := strconv.Atoi(strings.TrimSpace(count)); err != nil || n < 1 {
+		t.Errorf("workers that computed: got %q; want at least one", count)
+	}
+	k.must(t, cells[len(cells)-1], changeTime)
+	untilStatus(t, id, changeTime, func(s string) bool { return !strings.Contains(s, "pi-default-worker") })
+}
+
+// TestDask is the second walkthrough: three Deployments, packages on both
+// sides, the dashboard.
+func TestDask(t *testing.T) {
+	e := up(t, "dask", "--owner", "s2", "--workers", "2")
+	c := secrets(t, e.ID)
+	if err := newBrowser(t, e.URL).logIn(t.Context(), "login", c.Username, "dask"); !errors.Is(err, errTurnedAway) {
+		t.Errorf("the walkthrough's password, dask: got %v; want %v", err, errTurnedAway)
+	}
+	k := logInToJupyter(t, e, c).startKernel(t)
+	out := k.must(t, piOnScheduler(), changeTime)
+	if !approximately.MatchString(out) {
+		t.Errorf("got %q; want an approximation of pi", out)
+	}
+	t.Logf("Out: %s", strings.TrimSpace(out))
+	seeDashboard(t, look(t, e.ID).DashboardURL)
+	addPackage(t, e, c)
+	down(t, e.ID)
+}
+
+// piOnScheduler is the walkthrough's computation on the workers that are there.
+func piOnScheduler() string {
+	return fitting(`
+from distributed import Client
+import dask.array as da
+client = Client()
+client.wait_for_workers(1, timeout=240)
+sample = 10_000_000_000
+xxyy = da.random.uniform(-1, 1, size=(2, sample))
+norm = da.linalg.norm(xxyy, axis=0)
+insiders = da.sum(norm <= 1).compute()
+print("pi ~= {}".format(4 * insiders / sample))
+`)
+}
+
+func logInToJupyter(t *testing.T, e environment, c credentials) *browser {
+	t.Helper()
+	student := newBrowser(t, e.URL)
+	if err := student.logIn(t.Context(), "login", c.Username, c.Password); err != nil {
+		t.Fatal(err)
+	}
+	return student
+}
+
+// seeDashboard opens the scheduler's page as a person does.
+func seeDashboard(t *testing.T, address string) {
+	t.Helper()
+	b := newBrowser(t, address)
+	answer, body, err := b.visit(t.Context(), http.MethodGet, b.site.JoinPath("status"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusOK || !strings.Contains(string(body), "Dask") {
+		t.Errorf("dashboard %s: got %s: %.200s", address, answer.Status, body)
+	}
+}
+
+// addPackage adds one and imports it on the notebook and on every worker.
+func addPackage(t *testing.T, e environment, c credentials) {
+	t.Helper()
+	if _, err := daskbot(t.Context(), "packages", e.ID, "add", "lightgbm"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, changeTime, "the package", func() (bool, string) {
+		now := look(t, e.ID)
+		return now.State == "ready", now.State + ": " + now.Message
+	})
+	k := logInToJupyter(t, e, c).startKernel(t)
+	out := k.must(t, `
+import lightgbm
+from distributed import Client
+client = Client()
+client.wait_for_workers(2, timeout=240)
+def version():
+    import lightgbm
+    return lightgbm.__version__
+print({lightgbm.__version__, *client.run(version).values()})
+`, changeTime)
+	if got := strings.TrimSpace(out); strings.Count(got, "'") != 2 {
+		t.Errorf("versions on notebook and workers: got %s; want the same one everywhere", got)
+	}
+	t.Logf("lightgbm on notebook and workers: %s", strings.TrimSpace(out))
+}
