@@ -46,7 +46,7 @@ var mishaps = []mishap{
 	{name: "images never pulled", up: []fault{{"kind": "never-ready", "value": "hook-image-puller"}}, says: "installing dhub"},
 	{name: "hub never ready", up: []fault{{"kind": "never-ready", "value": "hub"}}, says: "still to come"},
 	{name: "no disk", up: []fault{{"kind": "disk-fails"}}, says: "still to come"},
-	{name: "slow API server", up: []fault{{"kind": "slow-api", "delay": "150ms"}}, state: "ready", down: []fault{{"kind": "slow-api", "delay": "400ms"}}},
+	{name: "slow API server", up: []fault{{"kind": "slow-api", "delay": "60ms"}}, state: "ready", down: []fault{{"kind": "slow-api", "delay": "200ms"}}},
 	{name: "deletes fail", state: "ready", down: []fault{{"kind": "delete-fails", "times": 4}}},
 	{name: "zones missing", up: []fault{{"kind": "missing-zones", "zone": "europe-west1-b", "times": 3}}, state: "ready",
 		down: []fault{{"kind": "missing-zones", "zone": "europe-west1-b", "times": 5}}},

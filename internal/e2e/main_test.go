@@ -20,6 +20,7 @@ var stage struct {
 	root    string // of the checkout
 	dir     string // of this run
 	daskbot string
+	config  string // what `make run` uses
 	sandbox *sandbox
 }
 
@@ -50,6 +51,15 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(stage.dir)) }()
 	stage.daskbot = filepath.Join(stage.dir, "bin", "daskbot")
+	// A copy, so that an edit while stories run does not change them.
+	shipped, err := os.ReadFile(filepath.Join(stage.root, "configs", "sandbox.yaml"))
+	if err != nil {
+		return 1, err
+	}
+	stage.config = filepath.Join(stage.dir, "sandbox.yaml")
+	if err := os.WriteFile(stage.config, shipped, 0o600); err != nil {
+		return 1, err
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", stage.daskbot, "./cmd/daskbot")
 	build.Dir, build.Stdout, build.Stderr = stage.root, os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
@@ -150,4 +151,27 @@ func judgeRefusal(resp *http.Response, body []byte) []string {
 		return []string{"a refusal is not a sentence"}
 	}
 	return nil
+}
+
+func TestRecorderNoticesWhatIsNotDescribed(t *testing.T) {
+	t.Parallel()
+	newStory(t) // whose daemon describes itself
+	for name, tc := range map[string]struct {
+		status     int
+		kind, body string
+		want       bool
+	}{
+		"as described":        {200, "application/json", `{"subject":"s1","role":"student","courses":[]}`, true},
+		"another type":        {200, "application/json", `{"subject":1,"role":"student","courses":[]}`, false},
+		"a missing field":     {200, "application/json", `{"subject":"s1"}`, false},
+		"an unknown status":   {418, "application/problem+json", `{}`, false},
+		"a refusal in text":   {401, "text/plain", `no`, false},
+		"a refusal's own way": {401, "application/json", `{"error":"no"}`, false},
+	} {
+		req := httptest.NewRequest(http.MethodGet, apiBase+"me", nil)
+		resp := &http.Response{StatusCode: tc.status, Header: http.Header{"Content-Type": {tc.kind}}, Body: io.NopCloser(strings.NewReader(tc.body)), Request: req}
+		if found := described.judge(req, resp); (len(found) == 0) != tc.want {
+			t.Errorf("%s: got %v; want it to be as described: %t", name, found, tc.want)
+		}
+	}
 }

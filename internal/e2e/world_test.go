@@ -33,7 +33,7 @@ func newWorld(ctx context.Context, dir string) (*world, error) {
 		return nil, err
 	}
 	name := "e2e-" + strings.ToLower(rand.Text()[:10])
-	w := &world{dir: dir, addr: addr, project: name, installation: name, config: filepath.Join(stage.root, "configs", "sandbox.yaml")}
+	w := &world{dir: dir, addr: addr, project: name, installation: name, config: stage.config}
 	const roomy = 1000
 	quotas := map[string]float64{}
 	for _, metric := range []string{"CPUS", "N2_CPUS", "N2D_CPUS", "CPUS_ALL_REGIONS", "IN_USE_ADDRESSES", "STATIC_ADDRESSES",
@@ -76,7 +76,7 @@ func newStory(t *testing.T) *world {
 func (w *world) environ() []string {
 	e := stage.sandbox.endpoints
 	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TZ=UTC", "USER=admin",
+		"PATH=" + filepath.Dir(stage.daskbot) + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + w.dir, "TZ=UTC", "USER=admin",
 		"DASKBOT_URL=" + w.proxy.URL, "DASKBOT_STATE=" + w.dir,
 		"DASKBOT_ADDR=" + w.addr, "DASKBOT_ADMIN_TOKEN_FILE=" + filepath.Join(w.dir, "admin.token"),
 		"DASKBOT_STORE_URL=sqlite:" + filepath.Join(w.dir, "daskbot.db"),
