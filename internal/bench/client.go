@@ -23,25 +23,25 @@ type environment struct {
 	Cluster            struct{ Name string }
 }
 
-// send makes one JSON request, decodes the answer into into unless that is
-// nil, and returns the status. An answer of 400 or more is an error.
-func send(ctx context.Context, method, address, token string, body, into any) (status int, err error) {
+// send makes one JSON request and decodes the answer into into, unless that is
+// nil. An answer of 400 or more is an error.
+func send(ctx context.Context, method, address, token string, body, into any) error {
 	resp, err := open(ctx, method, address, token, body, "application/json")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
-		return resp.StatusCode, fmt.Errorf("%s %s: %s: %s", method, address, resp.Status, text)
+		return fmt.Errorf("%s %s: %s: %s", method, address, resp.Status, text)
 	}
 	if into == nil {
-		return resp.StatusCode, nil
+		return nil
 	}
-	return resp.StatusCode, json.Unmarshal(text, into)
+	return json.Unmarshal(text, into)
 }
 
 func open(ctx context.Context, method, address, token string, body any, accept string) (*http.Response, error) {

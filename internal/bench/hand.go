@@ -48,7 +48,7 @@ func (s *stage) byHand(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	log := filepath.Join(s.dir, "hand.log")
-	p, err := launch(log, os.Environ(), "bash", "-c", handMade, "bash", s.program("daskbot-sandbox"), s.sandboxAddr, handProject, dir,
+	p, err := launch(ctx, log, os.Environ(), "bash", "-c", handMade, "bash", s.program("daskbot-sandbox"), s.sandboxAddr, handProject, dir,
 		filepath.Join(s.root, "scripts", "walkthroughs", "daskhub.sh"))
 	if err != nil {
 		return 0, err

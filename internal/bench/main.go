@@ -5,15 +5,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // this is main
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal gets its default effect
 	if err := run(ctx); err != nil {
@@ -72,14 +74,16 @@ func carryOut(ctx context.Context, b benchmark, root string, verbose bool) (got 
 }
 
 func help() {
-	w := flag.CommandLine.Output()
-	fmt.Fprintln(w, "usage: bench [flags] [benchmark or metric…]")
-	flag.PrintDefaults()
-	fmt.Fprintln(w, "Benchmarks, and what they measure:")
+	var text strings.Builder
+	text.WriteString("Benchmarks, and what they measure:\n")
 	for _, b := range benchmarks {
-		fmt.Fprintf(w, "  %s: %s\n", b.name, b.does)
+		text.WriteString("  " + b.name + ": " + b.does + "\n")
 		for _, m := range b.metrics {
-			fmt.Fprintf(w, "      %s\n", m.name)
+			text.WriteString("      " + m.name + "\n")
 		}
 	}
+	w := flag.CommandLine.Output()
+	_, _ = io.WriteString(w, "usage: bench [flags] [benchmark or metric…]\n")
+	flag.PrintDefaults()
+	_, _ = io.WriteString(w, text.String())
 }

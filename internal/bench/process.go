@@ -21,14 +21,15 @@ type process struct {
 	done chan struct{} // closed when it ended
 }
 
-// launch starts a program; what it writes goes to the file log.
-func launch(log string, env []string, name string, args ...string) (*process, error) {
+// launch starts a program; what it writes goes to the file log. The end of ctx
+// does not end it: stop does, in the order in which they need each other.
+func launch(ctx context.Context, log string, env []string, name string, args ...string) (*process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
-	p := &process{cmd: exec.Command(name, args...), log: log, done: make(chan struct{})}
+	defer func() { _ = out.Close() }() // the program has a copy
+	p := &process{cmd: exec.CommandContext(context.WithoutCancel(ctx), name, args...), log: log, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -92,8 +93,9 @@ func (p *process) lastWords() string {
 }
 
 // freeAddress is a loopback address that nobody listens on just now.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(ctx context.Context) (string, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

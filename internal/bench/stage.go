@@ -57,12 +57,12 @@ func (s *stage) start(ctx context.Context) error {
 }
 
 func (s *stage) startSandbox(ctx context.Context) error {
-	addr, err := freeAddress()
+	addr, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
 	s.sandboxAddr, s.sandboxURL = addr, "http://"+addr
-	s.sandbox, err = launch(filepath.Join(s.dir, "sandbox.log"), os.Environ(), s.program("daskbot-sandbox"),
+	s.sandbox, err = launch(ctx, filepath.Join(s.dir, "sandbox.log"), os.Environ(), s.program("daskbot-sandbox"),
 		"serve", "--addr", addr, "--state", filepath.Join(s.dir, "sandbox"), "--latencies", "fast")
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (s *stage) makeProject(ctx context.Context, id string) error {
 }
 
 func (s *stage) startDaemon(ctx context.Context) error {
-	addr, err := freeAddress()
+	addr, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,14 +99,13 @@ func (s *stage) startDaemon(ctx context.Context) error {
 		"DASKBOT_ADDR="+addr, "DASKBOT_ADMIN_TOKEN_FILE="+tokenFile, "DASKBOT_STORE_URL=sqlite:"+filepath.Join(s.dir, "daskbot.db"),
 		"DASKBOT_GKE_ENDPOINT="+s.endpoints.GKE, "DASKBOT_COMPUTE_ENDPOINT="+s.endpoints.Compute,
 		"DASKBOT_CHARTS="+s.endpoints.Charts, "DASKBOT_SANDBOX_TOKEN="+s.endpoints.Token, "DASKBOT_PROJECT="+project)
-	s.daemon, err = launch(filepath.Join(s.dir, "daskbot.log"), env, s.program("daskbot"),
+	s.daemon, err = launch(ctx, filepath.Join(s.dir, "daskbot.log"), env, s.program("daskbot"),
 		"serve", "--config", filepath.Join(s.root, "configs", "sandbox.yaml"))
 	if err != nil {
 		return err
 	}
 	err = s.daemon.answers(ctx, func(ctx context.Context) error {
-		_, err := send(ctx, http.MethodGet, s.daemonURL+"/healthz", "", nil, nil)
-		return err
+		return send(ctx, http.MethodGet, s.daemonURL+"/healthz", "", nil, nil)
 	})
 	if err != nil {
 		return err
@@ -118,14 +117,12 @@ func (s *stage) startDaemon(ctx context.Context) error {
 
 // control asks the sandbox.
 func (s *stage) control(ctx context.Context, method, path string, body, into any) error {
-	_, err := send(ctx, method, s.sandboxURL+path, "", body, into)
-	return err
+	return send(ctx, method, s.sandboxURL+path, "", body, into)
 }
 
 // rest asks the daemon, as its admin.
 func (s *stage) rest(ctx context.Context, method, path string, body, into any) error {
-	_, err := send(ctx, method, s.daemonURL+"/api/v1"+path, s.token, body, into)
-	return err
+	return send(ctx, method, s.daemonURL+"/api/v1"+path, s.token, body, into)
 }
 
 // spread is a latency as the sandbox shows it.
