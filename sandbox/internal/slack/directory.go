@@ -40,7 +40,7 @@ func (p Person) wire(w *Workspace, now time.Time) answer {
 		profile["email"] = p.Email
 	}
 	return answer{
-		"id": p.ID, "team_id": w.ID, "name": p.Name, "real_name": p.RealName, "deleted": false, "tz": p.TimeZone, "tz_offset": offset,
+		"id": p.ID, "team_id": w.ID, "name": p.Name, "real_name": p.RealName, "deleted": false, "is_email_confirmed": true, "tz": p.TimeZone, "tz_offset": offset,
 		"is_admin": p.Admin, "is_owner": p.Admin, "is_bot": false, "is_app_user": false, "is_restricted": false, "profile": profile,
 	}
 }

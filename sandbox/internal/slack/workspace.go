@@ -70,7 +70,7 @@ const slackbot = "USLACKBOT"
 // manifest is what an app gets when nobody says otherwise: the scopes and
 // events of daskbot's own manifest.
 var manifest = struct{ scopes, events, retries []string }{
-	scopes:  []string{"commands", "chat:write", "im:write", "users:read", "users:read.email"},
+	scopes:  []string{"commands", "chat:write", "im:write", "im:history", "users:read", "users:read.email"},
 	events:  []string{"app_home_opened", "app_uninstalled", "tokens_revoked"},
 	retries: []string{"0s", "1m", "5m"},
 }
