@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -82,14 +83,19 @@ func (p *process) answers(ctx context.Context, ask func(context.Context) error) 
 	}
 }
 
-// lastWords are the last lines it wrote.
+// lastWords are the last lines it wrote, or how its panic began.
 func (p *process) lastWords() string {
+	const lines = 15
 	text, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
 	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+	all := strings.Split(strings.TrimSpace(string(text)), "\n")
+	from := slices.IndexFunc(all, func(line string) bool { return strings.HasPrefix(line, "panic: ") })
+	if from < 0 {
+		from = max(0, len(all)-lines)
+	}
+	return strings.Join(all[from:min(from+lines, len(all))], "\n")
 }
 
 // freeAddress is a loopback address that nobody listens on just now.
