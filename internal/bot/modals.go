@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -95,20 +96,35 @@ func (b *Bot) openExtend(ctx context.Context, in interaction, who environment.Ca
 	if err != nil {
 		return err
 	}
-	return b.api.openView(ctx, in.trigger, extendModal(e))
+	longest := b.service.LongestExtension(who, e)
+	if longest <= 0 {
+		return environment.Errorf(environment.CodeQuota, "It already lives as long as is allowed; download what you want to keep and start a new one.")
+	}
+	return b.api.openView(ctx, in.trigger, extendModal(e, longest, b.zone(ctx, in.from.user)))
 }
 
-func extendModal(e environment.Environment) slack.ModalViewRequest {
+// extendModal offers what is allowed; the times are those of the reader.
+func extendModal(e environment.Environment, longest time.Duration, zone *time.Location) slack.ModalViewRequest {
 	var options []*slack.OptionBlockObject
-	for _, d := range []struct{ value, text string }{{"30m", "30 minutes"}, {"1h", "1 hour"}, {"2h", "2 hours"}, {"4h", "4 hours"}, {"8h", "8 hours"}, {"1d", "1 day"}} {
+	for _, d := range []struct {
+		span time.Duration
+		text string
+	}{{30 * time.Minute, "30 minutes"}, {time.Hour, "1 hour"}, {2 * time.Hour, "2 hours"}, {4 * time.Hour, "4 hours"}, {8 * time.Hour, "8 hours"}, {24 * time.Hour, "1 day"}} {
 		until := ""
-		if span, err := environment.ParseDuration("", d.value); err == nil && !e.ExpiresAt.IsZero() {
-			until = "until " + e.ExpiresAt.Add(span).UTC().Format("Mon 15:04") + " UTC"
+		if !e.ExpiresAt.IsZero() {
+			until = "until " + e.ExpiresAt.Add(d.span).In(zone).Format("Mon 15:04")
 		}
-		options = append(options, option(d.value, d.text, until))
+		if d.span <= longest {
+			options = append(options, option(environment.FormatDuration(d.span), d.text, until))
+		}
 	}
+	if len(options) == 0 {
+		all := longest.Truncate(time.Minute)
+		options = append(options, option(environment.FormatDuration(all), environment.FormatDuration(all), ""))
+	}
+	chosen := options[min(1, len(options)-1)].Value
 	return modal(modalExtend, "Keep it longer", "Extend", e.ID, section(line(e)),
-		input(fieldDuration, "Longer by", "", false, choice(fieldDuration, "1h", options)))
+		input(fieldDuration, "Longer by", "", false, choice(fieldDuration, chosen, options)))
 }
 
 // onSubmit carries out a modal. Nil closes it; a refusal is shown beside the

@@ -35,7 +35,7 @@ const (
 func (b *Bot) Name() string { return "slack" }
 
 // editEvery is how often a message about work in progress is edited at most.
-const editEvery = 5 * time.Second
+const editEvery = 2 * time.Second
 
 // stale is how long after its end an environment that was never mentioned is
 // not mentioned any more: the bot was just installed.

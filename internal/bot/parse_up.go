@@ -132,7 +132,9 @@ func (p *parser) upUntil() error {
 	case !w.is("today", "at"):
 		p.words = append([]word{w}, p.words...)
 	}
-	w, _ = p.next()
+	if w, _ = p.next(); w.is("at") {
+		w, _ = p.next()
+	}
 	if c.hour, c.minute, ok = timeOfDay(w.text); !ok {
 		return p.wrong("%q is not a time of day.", clip(w.text, 40))
 	}

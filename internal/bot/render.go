@@ -201,15 +201,24 @@ func listMessage(items []environment.Environment, more bool, course string) mess
 // lines spreads a long text over as many sections as it needs.
 func lines(text string) []block {
 	var blocks []block
+	for _, part := range splitLines(text, maxSection-100) {
+		blocks = append(blocks, section(part))
+	}
+	return blocks
+}
+
+// splitLines cuts between lines so that no part is longer than n, if no line is.
+func splitLines(text string, n int) []string {
+	var parts []string
 	var part strings.Builder
 	for _, l := range strings.SplitAfter(text, "\n") {
-		if part.Len()+len(l) > maxSection-100 {
-			blocks = append(blocks, section(part.String()))
+		if part.Len() > 0 && part.Len()+len(l) > n {
+			parts = append(parts, part.String())
 			part.Reset()
 		}
 		part.WriteString(l)
 	}
-	return append(blocks, section(part.String()))
+	return append(parts, part.String())
 }
 
 // logsMessage shows the end of a log, where the news is.
@@ -225,6 +234,18 @@ func logsMessage(e environment.Environment, log string) message {
 	}
 	text := "The last log lines of *" + escape(name(e)) + "*:"
 	return newMessage(text, section(text), section("```"+clip(escape(strings.ReplaceAll(log, "```", "'''")), room+200)+"```"))
+}
+
+// refusalMessage shows a refusal whose further lines are commands to copy.
+func refusalMessage(text string) message {
+	sentence, rest, found := strings.Cut(text, "\n")
+	blocks := []block{section(escape(sentence))}
+	if found {
+		for _, b := range splitLines(rest, maxSection-200) {
+			blocks = append(blocks, section("```"+escape(b)+"```"))
+		}
+	}
+	return newMessage(escape(sentence), blocks...)
 }
 
 func extendedText(e environment.Environment) string {

@@ -127,16 +127,38 @@ func (s *Service) Extend(ctx context.Context, who Caller, id string, d time.Dura
 	})
 }
 
-// extended returns the new deadline; before ready, as a lifetime after the
-// zero time.
-func extended(e Environment, p Policy, d time.Duration) (time.Time, error) {
-	from, start := e.ExpiresAt, e.ReadyAt
-	if start.IsZero() && from.IsZero() {
-		from = time.Time{}.Add(e.Spec.TTL)
+// LongestExtension is how much the caller may add to an environment's life at
+// once; 0 or less when nothing may be added.
+func (s *Service) LongestExtension(who Caller, e Environment) time.Duration {
+	policy := s.policy(e.Recipe, e.Course)
+	longest := longest
+	if policy.Extension > 0 && who.Role == RoleStudent {
+		longest = policy.Extension
+	}
+	if policy.MaxTTL > 0 {
+		from, start := lifeOf(e)
+		longest = min(longest, policy.MaxTTL-from.Sub(start))
+	}
+	return longest
+}
+
+// lifeOf is the present deadline and what the lifetime counts from; before
+// ready, a lifetime after the zero time.
+func lifeOf(e Environment) (deadline, start time.Time) {
+	deadline, start = e.ExpiresAt, e.ReadyAt
+	if start.IsZero() && deadline.IsZero() {
+		deadline = time.Time{}.Add(e.Spec.TTL)
 	}
 	if start.IsZero() && !e.ExpiresAt.IsZero() {
 		start = e.CreatedAt
 	}
+	return deadline, start
+}
+
+// extended returns the new deadline; before ready, as a lifetime after the
+// zero time.
+func extended(e Environment, p Policy, d time.Duration) (time.Time, error) {
+	from, start := lifeOf(e)
 	until := from.Add(d)
 	if p.MaxTTL > 0 && until.Sub(start) > p.MaxTTL {
 		return until, Invalid("duration", "That would make it live longer than the %s that is allowed; %s can still be added.",

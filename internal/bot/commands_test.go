@@ -1,0 +1,71 @@
+package bot
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+func TestWhoMayDoWhat(t *testing.T) {
+	w := newWorld(t)
+	w.say("U1", "up dask")
+	id := w.environments()[0].ID
+	for _, tt := range []struct{ user, text, want string }{
+		{"U1", "status", "waiting for its turn"},
+		{"U1", "", "You have 1 environment."},
+		{"U1", "open", "cannot be opened"},
+		{"U1", "why", "waiting for its turn"},
+		{"U1", "extend 9h", "more than the 4h"},
+		{"U1", "scale 99", "choose 0 to 8"},
+		{"U1", "packages add xgboost", "`xgboost`"},
+		{"U1", "packages remove nothing", "is not among"},
+		{"U1", "cost", "An estimate"},
+		{"U1", "link", "`u1@uni.edu`, a student"},
+		{"U1", "up nosuch", "There is no profile"},
+		{"U1", "up in nosuch", "There is no course"},
+		{"U1", "up for <@U2|b>", "only ask for environments of your own"},
+		{"U2", "status", "You have no environment"},
+		{"U2", "status " + id, "is not yours"},
+		{"U2", "down " + id, "is not yours"},
+		{"U2", "open " + id, "is not yours"},
+		{"U2", "list", "nothing running"},
+		{"UTEACHER", "list", "u1@uni.edu in ml"},
+		{"UTEACHER", "open " + id, "Only the owner"},
+		{"UTEACHER", "up dask for <@U2|b>", "for u2@uni.edu is on its way"},
+		{"U2", "up dask", "there already"},
+		{"UTEACHER", "down " + id, "being deleted"},
+	} {
+		if got := w.say(tt.user, tt.text); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: /dask %s: got %q; want %q", tt.user, tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestSeveralEnvironmentsNeedAName(t *testing.T) {
+	w := newWorld(t)
+	w.say("U1", "up dask")
+	w.say("U1", "up daskhub")
+	if got := w.say("U1", "down"); !strings.Contains(got, "Say which") {
+		t.Errorf("got %q; want a question", got)
+	}
+	if got := w.say("U1", "down daskhub"); !strings.Contains(got, "being deleted") {
+		t.Errorf("got %q; want the one of that profile gone", got)
+	}
+}
+
+func TestStrangersAreRefusedUnlessAdmitted(t *testing.T) {
+	w := newWorld(t)
+	w.bot.admit = false
+	got := w.say("U1", "up")
+	if !strings.Contains(got, "u1@uni.edu") || !strings.Contains(got, "`T1:U1`") {
+		t.Errorf("got %q; want the address tried and the id to hand over", got)
+	}
+	ann := environment.Person{Subject: "ann", Email: "U1@uni.edu"}
+	if err := w.store.Commit(t.Context(), environment.Change{Person: &ann}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.say("U1", "link"); !strings.Contains(got, "`ann`") {
+		t.Errorf("got %q; want the person with that address", got)
+	}
+}

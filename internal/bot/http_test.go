@@ -1,0 +1,115 @@
+package bot
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+func TestOnlyVerifiedBytesCount(t *testing.T) {
+	w := newWorld(t)
+	body := slashBody("U1", "up", "1.1")
+	click := url.Values{"payload": {`{"type":"block_actions","team":{"id":"T1"},"user":{"id":"U1"},"trigger_id":"2.2","actions":[{"action_id":"stop","value":"x"}]}`}}
+	stale := w.request("/slack/commands", body)
+	stale.Header.Set("X-Slack-Request-Timestamp", "1531420618")
+	stale.Header.Set("X-Slack-Signature", sign("1531420618", body))
+	wrong := w.request("/slack/commands", body)
+	wrong.Header.Set("X-Slack-Signature", "v0="+strings.Repeat("0", 64))
+	other := w.request("/slack/commands", body)
+	other.Body = http.NoBody
+	unsigned := w.request("/slack/commands", body)
+	unsigned.Header.Del("X-Slack-Signature")
+	for name, tt := range map[string]struct {
+		r    *http.Request
+		want int
+	}{
+		"stale":                         {stale, http.StatusUnauthorized},
+		"wrong signature":               {wrong, http.StatusUnauthorized},
+		"another body":                  {other, http.StatusUnauthorized},
+		"unsigned":                      {unsigned, http.StatusUnauthorized},
+		"1 MB":                          {w.request("/slack/commands", strings.Repeat("x", 1<<20)), http.StatusRequestEntityTooLarge},
+		"payload in the query":          {w.request("/slack/interactions?"+click.Encode(), body), http.StatusBadRequest},
+		"no user":                       {w.request("/slack/commands", "text=up"), http.StatusBadRequest},
+		"an event without an id":        {w.request("/slack/events", `{"type":"event_callback","event":{}}`), http.StatusBadRequest},
+		"another method":                {httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/slack/commands", nil), http.StatusMethodNotAllowed},
+		"an unknown kind of event":      {w.request("/slack/events", `{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"x"}}`), http.StatusOK},
+		"an unknown kind of click":      {w.request("/slack/interactions", url.Values{"payload": {`{"type":"shortcut","team":{"id":"T1"},"user":{"id":"U1"}}`}}.Encode()), http.StatusOK},
+		"a signed click on what is not": {w.request("/slack/interactions", click.Encode()), http.StatusOK},
+	} {
+		if rec := w.serve(tt.r); rec.Code != tt.want {
+			t.Errorf("%s: got %d %s; want %d", name, rec.Code, rec.Body, tt.want)
+		}
+	}
+	if got := w.environments(); len(got) != 0 {
+		t.Errorf("got %d environments; want none", len(got))
+	}
+}
+
+func TestNoSecretMeansNobodyIsBelieved(t *testing.T) {
+	w := newWorld(t)
+	w.bot.signingSecret = environment.Secret{}
+	if rec := w.serve(w.request("/slack/commands", slashBody("U1", "up", "1.1"))); rec.Code != http.StatusServiceUnavailable {
+		t.Errorf("got %d; want 503", rec.Code)
+	}
+}
+
+func TestURLVerification(t *testing.T) {
+	w := newWorld(t)
+	rec := w.serve(w.request("/slack/events", `{"type":"url_verification","challenge":"abc"}`))
+	if got := strings.TrimSpace(rec.Body.String()); rec.Code != http.StatusOK || got != `{"challenge":"abc"}` {
+		t.Errorf("got %d %s; want the challenge", rec.Code, got)
+	}
+}
+
+func TestOneDeliveryCountsOnce(t *testing.T) {
+	w := newWorld(t)
+	up := slashBody("U1", "up", "1.1")
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			if rec := w.serve(w.request("/slack/commands", up)); rec.Code != http.StatusOK {
+				t.Errorf("got %d; want 200", rec.Code)
+			}
+		})
+	}
+	both.Wait()
+	made := w.environments()
+	if len(made) != 1 {
+		t.Fatalf("got %d environments; want 1", len(made))
+	}
+	// An extension adds, so that a second delivery of one would show.
+	extend := slashBody("U1", "extend 1h", "1.2")
+	for range 3 {
+		w.deliver(extend)
+	}
+	if got := w.environments()[0].Spec.TTL; got != 5*time.Hour {
+		t.Errorf("three deliveries of one extension: it lives for %s; want 5h", got)
+	}
+	// After down, the first `up` delivered again must not make another one.
+	w.say("U1", "down")
+	w.deliver(up)
+	if got := w.environments(); len(got) != 1 {
+		t.Errorf("got %d environments; want 1", len(got))
+	}
+}
+
+func TestAcknowledgedWhileSlackHangs(t *testing.T) {
+	w := newWorld(t)
+	w.say("U1", "link") // known from now on
+	w.slack.strike(func(_ string, rw http.ResponseWriter) bool {
+		rw.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	if got := w.say("U1", "up"); !strings.Contains(got, "on its way") {
+		t.Errorf("somebody known, while Slack is down: got %q", got)
+	}
+	if got := w.say("U2", "up"); !strings.Contains(got, "nothing was done") {
+		t.Errorf("a stranger, while Slack is down: got %q", got)
+	}
+}

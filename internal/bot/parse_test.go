@@ -1,0 +1,156 @@
+package bot
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+func number(n int) *int { return &n }
+
+func TestParse(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want command
+	}{
+		{"", command{}},
+		{"   ", command{}},
+		{"up", command{verb: verbUp}},
+		{"UP DaskHub", command{verb: verbUp, profile: "daskhub"}},
+		{"start dask for 90m", command{verb: verbUp, profile: "dask", span: 90 * time.Minute}},
+		{"up for <@U123|ada> in DE-2026 for 3h", command{verb: verbUp, ownerUser: "U123", course: "de-2026", span: 3 * time.Hour}},
+		{"up <@U123>", command{verb: verbUp, ownerUser: "U123"}},
+		{"up for <mailto:ada@uni.edu|ada@uni.edu>", command{verb: verbUp, owner: "ada@uni.edu"}},
+		{"up until 18:00", command{verb: verbUp, until: clock{set: true, hour: 18}}},
+		{"up until tomorrow at 6pm", command{verb: verbUp, until: clock{set: true, hour: 18, tomorrow: true}}},
+		{"up dask until 2026-12-01 08:30 workers 4", command{verb: verbUp, profile: "dask", workers: number(4),
+			until: clock{set: true, hour: 8, minute: 30, day: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}}},
+		{"up with xgboost, lightgbm==4.5.0 and “scikit-learn&gt;=1” workers 2 in ml", command{verb: verbUp, course: "ml", workers: number(2),
+			packages: []string{"xgboost", "lightgbm==4.5.0", "scikit-learn>=1"}}},
+		{"up --profile dask --workers 3 --packages a,b", command{verb: verbUp, profile: "dask", workers: number(3), packages: []string{"a", "b"}}},
+		{"status", command{verb: verbStatus}},
+		{"status KQ7WM2XD", command{verb: verbStatus, target: "kq7wm2xd"}},
+		{"list in de-2026", command{verb: verbList, course: "de-2026"}},
+		{"extend", command{verb: verbExtend}},
+		{"extend 2h kq7wm2xd", command{verb: verbExtend, span: 2 * time.Hour, target: "kq7wm2xd"}},
+		{"extend kq7wm2xd by 1d", command{verb: verbExtend, span: 24 * time.Hour, target: "kq7wm2xd"}},
+		{"stop", command{verb: verbDown}},
+		{"scale to 4 workers", command{verb: verbScale, workers: number(4)}},
+		{"scale dask 0", command{verb: verbScale, workers: number(0), target: "dask"}},
+		{"packages add a b,c on kq7wm2xd", command{verb: verbPackages, packages: []string{"a", "b", "c"}, target: "kq7wm2xd"}},
+		{"packages remove <http://dask.org|dask.org>", command{verb: verbPackages, remove: []string{"dask.org"}}},
+		{"logs scheduler of kq7wm2xd", command{verb: verbLogs, word: "scheduler", target: "kq7wm2xd"}},
+		{"project my-class-2026", command{verb: verbProject, word: "my-class-2026"}},
+		{"help up", command{verb: verbHelp, word: "up"}},
+		{"up --help", command{verb: verbHelp, word: "up"}},
+	} {
+		got, err := parse(tt.text)
+		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(command{}, clock{})); diff != "" || err != nil {
+			t.Errorf("parse(%q): %v (-want +got):\n%s", tt.text, err, diff)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"upp":                       "Did you mean `/dask up`?",
+		"statsu":                    "Did you mean `/dask status`?",
+		"zzzzzzzzzzzz":              "`/dask help` lists all",
+		"class up ml":               "later version",
+		"up for":                    "For whom, or for how long?",
+		"up for 3 hours":            `"3" is not a duration`,
+		"up for @ada":               "pick the name from the list",
+		"up for 3h until 18:00":     "not both",
+		"up until 25:00":            `"25:00" is not a time of day`,
+		"up dask nonsense":          `I do not understand "nonsense"`,
+		"up workers many":           "How many workers?",
+		"up workers -1":             "How many workers?",
+		"up with":                   "With which packages?",
+		"extend 2x":                 `"2x" is not a time`,
+		"extend 1h 2h":              "is not a time",
+		"scale":                     "How many workers?",
+		"scale a b":                 "is not a number",
+		"packages":                  "add or to remove",
+		"packages add":              "at least one package",
+		"status a b":                "I do not understand",
+		strings.Repeat("x", 10_000): "There is no command",
+	} {
+		_, err := parse(text)
+		got := environment.MessageOf(err)
+		if environment.CodeOf(err) != environment.CodeInvalid || !strings.Contains(got, want) {
+			t.Errorf("parse(%q): got %v; want a refusal with %q", clip(text, 40), err, want)
+		}
+		if len(got) > 400 {
+			t.Errorf("parse(%q): the refusal has %d characters; want a sentence", clip(text, 40), len(got))
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 10, 24, 16, 30, 0, 0, time.UTC) // 18:30 in Paris; summer time ends that night
+	for _, tt := range []struct {
+		c    clock
+		want string
+	}{
+		{clock{hour: 19}, "2026-10-24T17:00:00Z"},
+		{clock{hour: 18}, "2026-10-25T17:00:00Z"}, // has passed, so tomorrow, in winter time
+		{clock{hour: 19, tomorrow: true}, "2026-10-25T18:00:00Z"},
+		{clock{hour: 8, minute: 30, day: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}, "2026-12-01T07:30:00Z"},
+	} {
+		if got := tt.c.at(now, paris).UTC().Format(time.RFC3339); got != tt.want {
+			t.Errorf("%+v: got %s; want %s", tt.c, got, tt.want)
+		}
+	}
+}
+
+func TestEveryCommandIsExplainedAndItsExampleParses(t *testing.T) {
+	for _, v := range verbs {
+		u := usage[v]
+		cmd, err := parse(strings.TrimPrefix(u.example, "/dask "))
+		if err != nil || cmd.verb != v {
+			t.Errorf("the example of %s, %q: got %s, %v", v, u.example, cmd.verb, err)
+		}
+		if v != verbHelp && handlers[v] == nil {
+			t.Errorf("nothing handles %s", v)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"", "up dask for 3h", "up for <@U1|a> with a,b", "extend 2h x", `up "quoted words`, "up <", "‘’", "up until tomorrow"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := parse(text)
+		if err != nil && environment.CodeOf(err) != environment.CodeInvalid {
+			t.Errorf("parse(%q): got %v; want a refusal with a sentence", text, err)
+		}
+	})
+}
+
+func FuzzPayloads(f *testing.F) {
+	f.Add([]byte(`payload={"type":"block_actions","team":{"id":"T1"},"user":{"id":"U1"},"actions":[{"action_id":"stop"}]}`))
+	f.Add([]byte(`team_id=T1&user_id=U1&trigger_id=1.2&text=up`))
+	f.Add([]byte(`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"app_home_opened","user":{"id":1}}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if s, err := parseSlash(body); err == nil && (s.from.user == "" || s.trigger == "") {
+			t.Errorf("a command without a user or a trigger was taken: %q", body)
+		}
+		if in, err := parseInteractionForm(body); err == nil && in.from.user == "" {
+			t.Errorf("an interaction without a user was taken: %q", body)
+		}
+		if ev, err := parseEvent(body); err == nil && ev.challenge == "" && ev.kind != "url_verification" && ev.id == "" {
+			t.Errorf("an event without an id was taken: %q", body)
+		}
+		_, _ = parseSocketSlash(body)
+		_, _ = parseInteraction(body)
+	})
+}

@@ -1,0 +1,273 @@
+package bot
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+	"github.com/daskbot/daskbot/internal/store/storetest"
+)
+
+const signingSecret = "8f742231b10e8888abcd99yyyzzz85a5"
+
+// posted is a message in the Slack of a test.
+type posted struct {
+	Channel, TS, Text string
+	Metadata          json.RawMessage
+	Edits             int
+}
+
+// slackServer plays the part of Slack's Web API that the bot calls. fault, if
+// it writes an answer, takes the place of a method's own.
+type slackServer struct {
+	mu       sync.Mutex
+	messages []*posted
+	answers  []string // to response_urls
+	calls    map[string]int
+	fault    func(method string, w http.ResponseWriter) (struck bool)
+	// lose makes the next post arrive without its reply.
+	lose bool
+}
+
+func (s *slackServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = r.ParseForm()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	method := strings.TrimPrefix(r.URL.Path, "/")
+	s.calls[method]++
+	if s.fault != nil && s.fault(method, w) {
+		return
+	}
+	s.serve(method, w, r)
+}
+
+func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Request) {
+	reply := map[string]any{"ok": true}
+	switch method {
+	case "chat.postMessage":
+		m := &posted{Channel: "D" + strings.TrimLeft(r.Form.Get("channel"), "DU"), TS: fmt.Sprintf("1700000000.%06d", len(s.messages)),
+			Text: r.Form.Get("text"), Metadata: json.RawMessage(r.Form.Get("metadata"))}
+		s.messages = append(s.messages, m)
+		if s.lose {
+			s.lose = false
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		reply["channel"], reply["ts"] = m.Channel, m.TS
+	case "chat.update":
+		for _, m := range s.messages {
+			if m.TS == r.Form.Get("ts") {
+				m.Text, m.Edits = r.Form.Get("text"), m.Edits+1
+			}
+		}
+		reply["channel"], reply["ts"] = r.Form.Get("channel"), r.Form.Get("ts")
+	case "users.info":
+		id := r.Form.Get("user")
+		reply["user"] = map[string]any{"id": id, "tz": "Europe/Paris", "is_email_confirmed": true, "profile": map[string]string{"email": strings.ToLower(id) + "@uni.edu"}}
+	case "users.list":
+		reply["members"] = []any{}
+	case "conversations.open":
+		reply["channel"] = map[string]string{"id": "D" + strings.TrimLeft(r.Form.Get("users"), "U")}
+	case "conversations.history":
+		var found []map[string]any
+		for _, m := range s.messages {
+			if m.Channel == r.Form.Get("channel") {
+				found = append(found, map[string]any{"ts": m.TS, "text": m.Text, "metadata": m.Metadata})
+			}
+		}
+		reply["messages"] = found
+	case "response":
+		var a answer
+		_ = json.NewDecoder(r.Body).Decode(&struct{ Text *string }{&a.Text})
+		s.answers = append(s.answers, a.Text)
+	}
+	_ = json.NewEncoder(w).Encode(reply)
+}
+
+func (s *slackServer) texts(channel string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, m := range s.messages {
+		if m.Channel == channel {
+			out = append(out, m.Text)
+		}
+	}
+	return out
+}
+
+func (s *slackServer) strike(fault func(method string, w http.ResponseWriter) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = fault
+}
+
+// world is a bot with a real store, on a Slack of its own.
+type world struct {
+	t       *testing.T
+	bot     *Bot
+	store   environment.Store
+	service *environment.Service
+	slack   *slackServer
+	url     string
+	now     time.Time
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, slack: &slackServer{calls: map[string]int{}}, now: time.Now().UTC().Truncate(time.Millisecond)}
+	server := httptest.NewServer(w.slack)
+	t.Cleanup(server.Close)
+	w.url = server.URL + "/"
+	w.store = storetest.Open(t)
+	w.service = environment.NewService(environment.ServiceConfig{Store: w.store, Feed: &environment.Feed{}, Catalogue: catalogue{},
+		Installation: "test", Now: func() time.Time { return w.now }})
+	w.bot = w.newBot()
+	return w
+}
+
+// newBot is another process on the same store and Slack.
+func (w *world) newBot() *Bot {
+	b, err := New(Config{Service: w.service, Directory: directory{}, SigningSecret: environment.NewSecret(signingSecret),
+		BotToken: environment.NewSecret("xoxb-test"), APIURL: w.url, Admit: true, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+		Now: func() time.Time { return w.now }})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
+}
+
+// request signs a body as Slack does.
+func (w *world) request(path, body string) *http.Request {
+	at := strconv.FormatInt(time.Now().Unix(), 10)
+	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("X-Slack-Request-Timestamp", at)
+	r.Header.Set("X-Slack-Signature", sign(at, body))
+	return r
+}
+
+func sign(at, body string) string {
+	mac := hmac.New(sha256.New, []byte(signingSecret))
+	_, _ = fmt.Fprintf(mac, "v0:%s:%s", at, body)
+	return "v0=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+func (w *world) serve(r *http.Request) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	w.bot.Handler().ServeHTTP(rec, r)
+	return rec
+}
+
+func slashBody(user, text, trigger string) string {
+	return url.Values{"team_id": {"T1"}, "user_id": {user}, "command": {"/dask"}, "text": {text}, "trigger_id": {trigger}}.Encode()
+}
+
+// say types a command and returns the answer's text.
+func (w *world) say(user, text string) string {
+	w.t.Helper()
+	return w.deliver(slashBody(user, text, environment.NewID()))
+}
+
+func (w *world) deliver(body string) string {
+	w.t.Helper()
+	rec := w.serve(w.request("/slack/commands", body))
+	var a struct {
+		ResponseType string `json:"response_type"`
+		Text         string `json:"text"`
+	}
+	if err := json.Unmarshal(rec.Body.Bytes(), &a); err != nil || rec.Code != http.StatusOK || a.ResponseType != "ephemeral" {
+		w.t.Fatalf("got %d %q, %v; want an ephemeral answer", rec.Code, rec.Body, err)
+	}
+	return a.Text
+}
+
+func (w *world) environments() []environment.Environment {
+	w.t.Helper()
+	items, _, err := w.store.Environments(w.t.Context(), environment.Filter{Limit: 100})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return items
+}
+
+// become writes what the runner would.
+func (w *world) become(id string, edit func(*environment.Environment), events ...environment.Event) {
+	w.t.Helper()
+	e, err := w.store.Environment(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	edit(&e)
+	for i := range events {
+		events[i].Environment, events[i].At = id, w.now
+	}
+	if err := w.store.Commit(w.t.Context(), environment.Change{Environment: &e, Events: events}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// tell is what the outbox does with one environment, with a memory that lasts
+// as long as the store.
+func (w *world) tell(b *Bot, id string) (time.Duration, error) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	e, err := w.store.Environment(ctx, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	note, _ := w.store.Note(ctx, "told/"+id)
+	note.Key = "told/" + id
+	return b.Tell(ctx, e, note.Value, func(ctx context.Context, memory string) error {
+		note.Value = memory
+		err := w.store.Commit(ctx, environment.Change{Note: &note})
+		note.Version++
+		return err
+	})
+}
+
+type directory struct{}
+
+func (directory) Caller(subject string) environment.Caller {
+	if subject == "uteacher@uni.edu" {
+		return environment.Caller{Subject: subject, Role: environment.RoleStaff, Courses: []string{"ml"}}
+	}
+	return environment.Caller{Subject: subject, Role: environment.RoleStudent}
+}
+
+func (directory) DefaultCourse(string) string { return "ml" }
+
+type catalogue struct{}
+
+func (catalogue) Profile(name string) (environment.Profile, bool) {
+	return environment.Profile{Name: name, Title: "Dask for one person", Packages: true, Workers: environment.Workers{Default: 2, Max: 8},
+		Access: environment.Access{Kind: environment.AccessJupyterHub}}, name == "daskhub" || name == "dask"
+}
+
+func (c catalogue) Profiles() []environment.Profile {
+	a, _ := c.Profile("dask")
+	b, _ := c.Profile("daskhub")
+	return []environment.Profile{a, b}
+}
+func (catalogue) DefaultProfile() string { return "daskhub" }
+func (catalogue) Project(string) string  { return "class-project" }
+func (catalogue) Policy() environment.Policy {
+	return environment.Policy{TTL: 4 * time.Hour, MaxTTL: 12 * time.Hour, Extension: 4 * time.Hour, MaxPerOwner: 3}
+}
+func (catalogue) CoursePolicy(string) environment.Policy { return environment.Policy{} }
+func (catalogue) CourseProfile(string) string            { return "" }
+func (catalogue) Course(id string) bool                  { return id == "" || id == "ml" }
+func (catalogue) Staff(string) []string                  { return []string{"uteacher@uni.edu"} }
