@@ -1,0 +1,204 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+func ready(w *world) (func(*environment.Environment), environment.Event) {
+	return func(e *environment.Environment) {
+		e.State, e.Phase, e.URL, e.ReadyAt, e.ExpiresAt = environment.StateReady, environment.PhaseReady, "http://192.0.2.1/", w.now, w.now.Add(e.Spec.TTL)
+	}, environment.Event{Type: environment.EventReady, State: environment.StateReady}
+}
+
+// settle tells until all is told, moving time as the outbox would wait.
+func (w *world) settle(b *Bot, id string) {
+	w.t.Helper()
+	for range 30 {
+		again, err := w.tell(b, id)
+		var e *environment.Error
+		switch {
+		case errors.As(err, &e) && e.Code == environment.CodeUnavailable:
+			again = max(e.RetryAfter, time.Second)
+		case err != nil:
+			w.t.Fatal(err)
+		case again == 0:
+			return
+		}
+		w.now = w.now.Add(again)
+	}
+	w.t.Fatal("it is never all told")
+}
+
+func (w *world) upped() string {
+	w.t.Helper()
+	w.say("U1", "up")
+	return w.environments()[0].ID
+}
+
+// kinds says what the texts of a life are about.
+func kinds(texts []string) []string {
+	var out []string
+	for _, text := range texts {
+		for _, kind := range []string{"waiting", "being made", "is ready", "has ended", "could not be made", "is deleted", "runs as before", "being deleted", "being changed"} {
+			if strings.Contains(text, kind) {
+				out = append(out, kind)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func (w *world) wantTold(want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, kinds(w.slack.texts("D1"))); diff != "" {
+		w.t.Errorf("the direct message (-want +got):\n%s%q", diff, w.slack.texts("D1"))
+	}
+}
+
+func TestALife(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	w.settle(w.bot, id)
+	w.wantTold("waiting")
+	w.become(id, func(e *environment.Environment) { e.State, e.Phase = environment.StateCreating, environment.PhaseCluster })
+	w.settle(w.bot, id)
+	w.wantTold("being made")
+	edit, ev := ready(w)
+	w.become(id, edit, ev)
+	for range 3 {
+		w.settle(w.bot, id)
+	}
+	w.wantTold("is ready", "is ready")
+	if text := w.slack.texts("D1")[1]; strings.Contains(text, w.environments()[0].Secrets[environment.SecretPassword].Reveal()) {
+		t.Errorf("the notification text holds the password: %q", text)
+	}
+	w.become(id, func(e *environment.Environment) { e.State = environment.StateUpdating })
+	w.settle(w.bot, id)
+	w.become(id, edit, environment.Event{Type: environment.EventRolledBack, Message: "The change was taken back."}, ev)
+	w.settle(w.bot, id)
+	w.wantTold("is ready", "is ready", "runs as before")
+	w.say("U1", "down")
+	w.settle(w.bot, id)
+	w.become(id, func(e *environment.Environment) {
+		e.State, e.Phase, e.DeletedAt = environment.StateDeleted, environment.PhaseGone, w.now
+	})
+	w.settle(w.bot, id)
+	w.settle(w.bot, id)
+	w.wantTold("is deleted", "is ready", "runs as before", "has ended")
+}
+
+// TestSlackInTrouble: 429 for a minute, then 500, then no answer, while the
+// environment goes through its life: the last word is said once.
+func TestSlackInTrouble(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	started := w.now
+	w.slack.strike(func(_ string, rw http.ResponseWriter) bool {
+		switch at := w.now.Sub(started); {
+		case at < time.Minute:
+			rw.Header().Set("Retry-After", "20")
+			rw.WriteHeader(http.StatusTooManyRequests)
+		case at < 70*time.Second:
+			rw.WriteHeader(http.StatusInternalServerError)
+		case at < 80*time.Second:
+			panic(http.ErrAbortHandler) // the connection breaks
+		default:
+			return false
+		}
+		return true
+	})
+	edit, ev := ready(w)
+	w.become(id, edit, ev)
+	w.settle(w.bot, id)
+	w.wantTold("is ready", "is ready")
+	if posts := w.slack.calls["chat.postMessage"]; posts > 30 {
+		t.Errorf("got %d posts while Slack asked to be left alone", posts)
+	}
+}
+
+// TestKilledBetweenChangeAndTold kills the process after every write and every
+// call, and lets another one go on.
+func TestKilledBetweenChangeAndTold(t *testing.T) {
+	for after := range 8 {
+		w := newWorld(t)
+		id := w.upped()
+		edit, ev := ready(w)
+		w.become(id, edit, ev)
+		w.tellAndDie(id, after)
+		w.settle(w.newBot(), id)
+		w.wantTold("is ready", "is ready")
+	}
+}
+
+// tellAndDie lets a telling keep n times, and then no more.
+func (w *world) tellAndDie(id string, n int) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	e, err := w.store.Environment(ctx, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	note := environment.Note{Key: "told/" + id}
+	_, _ = w.bot.Tell(ctx, e, "", func(ctx context.Context, memory string) error {
+		if n--; n < 0 {
+			return environment.Errorf(environment.CodeUnavailable, "killed")
+		}
+		note.Value = memory
+		err := w.store.Commit(ctx, environment.Change{Note: &note})
+		note.Version++
+		return err
+	})
+}
+
+// TestReplyLost: the message arrived, and the reply did not.
+func TestReplyLost(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	w.slack.lose = true
+	if _, err := w.tell(w.bot, id); environment.CodeOf(err) != environment.CodeUnavailable {
+		t.Fatalf("got %v; want unavailable", err)
+	}
+	w.settle(w.newBot(), id)
+	w.wantTold("waiting")
+}
+
+func TestPlansThatSlackCannotShow(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	refused := 0
+	w.slack.strike(func(method string, rw http.ResponseWriter) bool {
+		if method != "chat.postMessage" || refused > 0 {
+			return false
+		}
+		refused++
+		_, _ = rw.Write([]byte(`{"ok":false,"error":"invalid_blocks"}`))
+		return true
+	})
+	w.settle(w.bot, id)
+	w.wantTold("waiting")
+}
+
+func TestNobodyToTell(t *testing.T) {
+	w := newWorld(t)
+	who := environment.Caller{Subject: "cli-only", Role: environment.RoleStudent}
+	e, _, err := w.service.Up(t.Context(), who, environment.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := w.tell(w.bot, e.ID); again != 0 || err != nil {
+		t.Errorf("got %s, %v; want nothing to do", again, err)
+	}
+	if calls := w.slack.calls["chat.postMessage"]; calls != 0 {
+		t.Errorf("got %d messages; want none", calls)
+	}
+}

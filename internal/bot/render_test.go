@@ -1,0 +1,147 @@
+package bot
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var day = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+func sample(state environment.State, phase environment.Phase) environment.Environment {
+	return environment.Environment{ID: "kq7wm2xd", Owner: "ada@uni.edu", Course: "ml", Profile: "daskhub", State: state, Phase: phase,
+		Desired: environment.Present, Message: "Waiting for 2 of 5 pods & <others>.", Spec: environment.Spec{TTL: 4 * time.Hour, Workers: 2},
+		CreatedAt: day, PhaseSince: day.Add(time.Minute)}
+}
+
+func running() environment.Environment {
+	e := sample(environment.StateReady, environment.PhaseReady)
+	e.URL, e.ReadyAt, e.ExpiresAt = "http://192.0.2.1/", day, day.Add(4*time.Hour)
+	return e
+}
+
+func over(state environment.State, f *environment.Failure) environment.Environment {
+	e := sample(state, environment.PhaseGone)
+	e.Desired, e.Failure, e.DeletedAt = environment.Absent, f, day.Add(time.Hour)
+	return e
+}
+
+func golden(t *testing.T, name string, v any) {
+	t.Helper()
+	var got bytes.Buffer
+	enc := json.NewEncoder(&got)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s; run the test with -update and read the difference (-want +got):\n%s", name, diff)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	look := environment.Look{Now: day.Add(3 * time.Minute), Estimate: day.Add(5 * time.Minute), Cost: environment.Cost{USDPerHour: 0.42, USDTotal: 0.07, PricesAsOf: "2026-07-30"}}
+	done := environment.Look{Cost: environment.Cost{USDTotal: 1.234, PricesAsOf: "2026-07-30"}}
+	creating := sample(environment.StateCreating, environment.PhaseWorkloads)
+	quota := &environment.Failure{Code: environment.CodeQuota, Message: "The project has no CPUs left in europe-west1.", Phase: environment.PhaseCluster, At: day}
+	byReaper := []environment.Event{{Type: environment.EventStopping, Actor: "reaper"}}
+	byOwner := []environment.Event{{Type: environment.EventStopping, Actor: "ada@uni.edu"}}
+	byStaff := []environment.Event{{Type: environment.EventStopping, Actor: "teacher"}}
+	login := environment.Credentials{URL: "http://192.0.2.1/", Username: "ada", Password: environment.NewSecret("abcd-efgh")}
+	token := environment.Credentials{URL: "http://192.0.2.1/", Token: environment.NewSecret("0123")}
+	for name, m := range map[string]message{
+		"up_made":         upMessage(sample(environment.StatePending, environment.PhaseQueued), true, "ada@uni.edu"),
+		"up_found":        upMessage(running(), false, "ada@uni.edu"),
+		"up_for_another":  upMessage(sample(environment.StatePending, environment.PhaseQueued), true, "teacher"),
+		"progress":        progressMessage(creating, look, nil, false),
+		"progress_plain":  progressMessage(creating, look, nil, true),
+		"progress_ready":  progressMessage(running(), environment.Look{}, nil, true),
+		"progress_failed": progressMessage(over(environment.StateFailed, quota), look, nil, true),
+		"progress_ending": progressMessage(over(environment.StateDeleting, nil), look, byStaff, false),
+		"progress_ended":  progressMessage(over(environment.StateDeleted, nil), done, byOwner, false),
+		"ready":           readyMessage(running(), login),
+		"ready_token":     readyMessage(running(), token),
+		"failed":          failedMessage(over(environment.StateFailed, quota)),
+		"undone":          undoneMessage(running(), "The change did not work and was taken back. There is no package xgbost."),
+		"ended_by_time":   endedMessage(over(environment.StateDeleted, nil), done, byReaper),
+		"ended_by_staff":  endedMessage(over(environment.StateDeleted, nil), done, byStaff),
+		"status":          statusMessage(creating, look, "ada@uni.edu"),
+		"status_of_other": statusMessage(running(), done, "teacher"),
+		"overview":        overviewMessage([]environment.Environment{running()}),
+		"overview_empty":  overviewMessage(nil),
+		"list":            listMessage([]environment.Environment{running(), creating}, true, ""),
+		"list_empty":      listMessage(nil, false, "ml"),
+		"logs":            logsMessage(running(), "line <1>\nline 2\n"),
+		"refusal":         refusalMessage("Its owner can allow it with these commands:\ngcloud a\ngcloud b"),
+		"why_waiting":     newMessage(whyText(creating, look, []environment.Event{{Type: environment.EventRetry, Message: "The registry did not answer."}}, "ada@uni.edu")),
+		"why_failed":      newMessage(whyText(over(environment.StateFailed, quota), look, nil, "ada@uni.edu")),
+	} {
+		golden(t, name+".json", map[string]any{"text": m.text, "blocks": m.blocks})
+	}
+	golden(t, "home_student.json", homeBlocks(environment.Caller{Role: environment.RoleStudent}, []environment.Environment{running()}, nil, map[string]environment.Look{"kq7wm2xd": look}))
+	golden(t, "home_staff.json", homeBlocks(environment.Caller{Role: environment.RoleStaff}, nil, []environment.Environment{running()}, map[string]environment.Look{"kq7wm2xd": look}))
+	profiles := catalogue{}.Profiles()
+	golden(t, "modal_up.json", upModal(profiles, "daskhub"))
+	golden(t, "modal_extend.json", extendModal(running(), 4*time.Hour, time.UTC))
+	golden(t, "help.json", help(""))
+	golden(t, "help_up.json", help("up"))
+}
+
+// TestLimits: whatever comes from elsewhere, Slack takes the message.
+func TestLimits(t *testing.T) {
+	long := strings.Repeat("<&>é", 3000)
+	e := running()
+	e.Message, e.Profile, e.Owner = long, long[:200], long[:300]
+	f := &environment.Failure{Code: environment.CodeInvalid, Message: long}
+	many := make([]environment.Environment, 60)
+	for i := range many {
+		many[i] = e
+	}
+	for name, m := range map[string]message{
+		"progress": progressMessage(e, environment.Look{}, nil, false),
+		"failed":   failedMessage(over(environment.StateFailed, f)),
+		"logs":     logsMessage(e, long),
+		"overview": overviewMessage(many),
+		"list":     listMessage(many, false, ""),
+		"ready":    readyMessage(e, environment.Credentials{URL: "http://192.0.2.1/" + strings.Repeat("x", 4000)}),
+		"refusal":  refusalMessage(long + "\n" + strings.Repeat(long+"\n", 3)),
+	} {
+		if n := len([]rune(m.text)); n == 0 || n > maxText {
+			t.Errorf("%s: the text has %d characters", name, n)
+		}
+		if len(m.blocks) > maxBlocks {
+			t.Errorf("%s: got %d blocks", name, len(m.blocks))
+		}
+		if n := size(m.blocks); n > maxMessage+maxSection*6 {
+			t.Errorf("%s: the blocks have %d bytes", name, n)
+		}
+		for _, b := range m.blocks {
+			if s, ok := b.(*slack.SectionBlock); ok && (s.Text.Text == "" || len([]rune(s.Text.Text)) > maxSection) {
+				t.Errorf("%s: a section of %d characters", name, len([]rune(s.Text.Text)))
+			}
+		}
+	}
+}
