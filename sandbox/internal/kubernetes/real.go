@@ -46,10 +46,9 @@ func (c *cluster) populateReal(ctx context.Context, client kubernetes.Interface)
 		// A disk is a directory of the host: every node can mount it as it is.
 		Spec: storagev1.CSIDriverSpec{AttachRequired: ptr.To(false), PodInfoOnMount: ptr.To(false)},
 	}, metav1.CreateOptions{})
-	_, service := client.CoreV1().Services(metav1.NamespaceSystem).Create(ctx, dnsService(), metav1.CreateOptions{})
 	slices := client.DiscoveryV1().EndpointSlices(metav1.NamespaceSystem)
 	_, endpoints := slices.Create(ctx, dnsEndpoints(net.ParseIP(c.machines.Gateway())), metav1.CreateOptions{})
-	for _, err := range []error{driver, service, endpoints} {
+	for _, err := range []error{driver, createDNS(ctx, client), endpoints} {
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("prepare for real nodes: %w", err)
 		}
@@ -58,6 +57,17 @@ func (c *cluster) populateReal(ctx context.Context, client kubernetes.Interface)
 }
 
 const dnsName = "kube-dns"
+
+// createDNS makes the DNS service unless it is there. Making it again would
+// fail on its address, which is taken, before it fails on its name.
+func createDNS(ctx context.Context, client kubernetes.Interface) error {
+	services := client.CoreV1().Services(metav1.NamespaceSystem)
+	_, err := services.Get(ctx, dnsName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = services.Create(ctx, dnsService(), metav1.CreateOptions{})
+	}
+	return err
+}
 
 func dnsService() *corev1.Service {
 	return &corev1.Service{
