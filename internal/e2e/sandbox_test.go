@@ -50,7 +50,7 @@ func startSandbox(ctx context.Context, dir string) (*sandbox, error) {
 	defer cancel()
 	err = until(ctx, "wait for the sandbox", func() (bool, error) {
 		if !p.running() {
-			return false, fmt.Errorf("the sandbox: %w: %s", errEnded, p.lastWords(20))
+			return false, fmt.Errorf("the sandbox: %w: %s", errEnded, p.lastWords(60))
 		}
 		return s.ask(ctx, http.MethodGet, "/endpoints", nil, &s.endpoints) == nil, nil
 	})

@@ -15,13 +15,18 @@ func (r *Runner) inventory(ctx context.Context, p *pass) (outcome, error) {
 		return outcome{}, err
 	}
 	return outcome{edit: func(e *environment.Environment) {
-		for _, res := range found {
-			if !slices.Contains(e.Inventory, res) {
-				e.Inventory = append(e.Inventory, res)
-			}
-		}
+		note(e, found)
 		e.InventoryDone = true
 	}}, nil
+}
+
+// note adds resources to the record of what could outlive the cluster.
+func note(e *environment.Environment, found []environment.Resource) {
+	for _, res := range found {
+		if !slices.Contains(e.Inventory, res) {
+			e.Inventory = append(slices.Clip(e.Inventory), res)
+		}
+	}
 }
 
 // uninstall removes the environment's releases, last one first. Releases that
@@ -80,8 +85,13 @@ func (r *Runner) release(_ context.Context, p *pass) (outcome, error) {
 }
 
 // sweep deletes leftovers in the order in which they hold each other. One
-// that cannot go yet does not keep the others.
+// that cannot go yet does not keep the others. What was only found by others is
+// written down first: without them nobody would find it again.
 func (r *Runner) sweep(ctx context.Context, p *pass) (outcome, error) {
+	unrecorded := func(res environment.Resource) bool { return !slices.Contains(p.e.Inventory, res) }
+	if slices.ContainsFunc(p.seen.Leftovers, unrecorded) {
+		return outcome{edit: func(e *environment.Environment) { note(e, p.seen.Leftovers) }}, nil
+	}
 	var failed error
 	for _, kind := range environment.ResourceKinds() {
 		for _, res := range p.seen.Leftovers {

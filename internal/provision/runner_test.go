@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,27 @@ func TestBrokenChangeIsTakenBack(t *testing.T) {
 	if e := w.store.envs["e1"]; e.State != environment.StateReady || e.Spec.Workers != 2 || e.ObservedGeneration != e.Generation {
 		t.Errorf("got %s with %d workers, generation %d of %d; want ready with 2", e.State, e.Spec.Workers, e.ObservedGeneration, e.Generation)
 	}
+}
+
+// TestDownWithoutAnAPIServer: what only the API server could have named must
+// have been written down while it answered.
+func TestDownWithoutAnAPIServer(t *testing.T) {
+	silent := false
+	w := newWorld(func(point string) string {
+		if silent && slices.Contains([]string{"inventory", "uninstall", "remove", "unexpose", "exposed", "observe-workloads", "observe-release"}, point) {
+			return "error"
+		}
+		return ""
+	})
+	w.up("e1", environment.Dedicated)
+	w.run(t, time.Hour)
+	silent = true
+	w.down("e1")
+	w.run(t, 3*time.Hour)
+	if got := w.store.envs["e1"].State; got != environment.StateDeleted {
+		t.Fatalf("got %s; want deleted", got)
+	}
+	w.wantNothing(t)
 }
 
 func TestDownDuringUpAtEveryMoment(t *testing.T) {

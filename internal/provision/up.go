@@ -57,7 +57,16 @@ func (r *Runner) converge(ctx context.Context, p *pass) (outcome, error) {
 	}
 	ctx, cancel := r.whileWanted(ctx, p.e.ID)
 	defer cancel()
-	return outcome{}, r.Charts.Converge(ctx, p.target, rel.Namespace, rel, environment.ReleaseHash(rel))
+	if err := r.Charts.Converge(ctx, p.target, rel.Namespace, rel, environment.ReleaseHash(rel)); err != nil {
+		return outcome{}, err
+	}
+	// Its load balancers are named from now on. That this look may fail is why
+	// ready looks again.
+	held, err := r.Workloads.Inventory(ctx, p.target, p.plan)
+	if err != nil {
+		r.unknown("inventory", p, err)
+	}
+	return outcome{edit: func(e *environment.Environment) { note(e, held) }}, nil
 }
 
 // wantedEvery is how late a long step notices that nobody wants it any more.
@@ -102,7 +111,13 @@ func (r *Runner) workers(ctx context.Context, p *pass) (outcome, error) {
 }
 
 // ready tells the owner where to log in, or that a change is carried out.
-func (r *Runner) ready(_ context.Context, p *pass) (outcome, error) {
+// What it holds is written down now: when it is to go, its API server may be
+// the first that has gone.
+func (r *Runner) ready(ctx context.Context, p *pass) (outcome, error) {
+	held, err := r.Workloads.Inventory(ctx, p.target, p.plan)
+	if err != nil {
+		return outcome{}, err
+	}
 	w := p.seen.Workloads
 	message := "Ready: open " + w.Address
 	firstTime := p.e.ReadyAt.IsZero()
@@ -115,6 +130,7 @@ func (r *Runner) ready(_ context.Context, p *pass) (outcome, error) {
 		e.ObservedGeneration, e.Failure = e.Generation, nil
 		good := e.Spec
 		e.Good = &good
+		note(e, held)
 		if firstTime {
 			e.ReadyAt = p.now
 			if e.ExpiresAt.IsZero() && e.Spec.TTL > 0 {

@@ -46,7 +46,8 @@ func daskbot(ctx context.Context, args ...string) (string, error) {
 }
 
 // up asks for an environment, waits until it is ready, and takes it down again
-// when the test ends, however it ends.
+// when the test ends, however it ends. With E2E_KEEP set, one whose test failed
+// stays to be looked at.
 func up(t *testing.T, profile string, args ...string) environment {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), upTime)
@@ -68,6 +69,9 @@ func up(t *testing.T, profile string, args ...string) environment {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("%s when the test failed:\n%s", e.ID, status(t, e.ID))
+			if os.Getenv("E2E_KEEP") != "" {
+				return
+			}
 		}
 		_, _ = daskbot(context.WithoutCancel(ctx), "down", e.ID) // it may be gone already
 	})

@@ -70,6 +70,34 @@ func TestEveryKindCanBeDeleted(t *testing.T) {
 
 func disk(name string, labels object) object { return object{"name": name, "labels": labels} }
 
+func TestLeftoversFindWhatLoadBalancersShare(t *testing.T) {
+	const check = "k8s-0f1e2d3c4b5a6978-node"
+	answers := map[string]any{
+		"GET " + base + "aggregated/disks": object{},
+		"GET " + base + "regions/europe-west1/targetPools/a1": object{"name": "a1", "healthChecks": []any{
+			"https://www.googleapis.com" + base + "global/httpHealthChecks/" + check,
+			"https://www.googleapis.com" + base + "global/httpHealthChecks/somebody-elses"}},
+		"GET " + base + "global/httpHealthChecks/" + check:           object{"name": check},
+		"GET " + base + "global/httpHealthChecks/somebody-elses":     object{"name": "somebody-elses"},
+		"GET " + base + "global/firewalls/" + check + "-http-hc":     object{"name": check + "-http-hc"},
+		"GET " + base + "regions/europe-west1/targetPools/unrelated": object{"name": "unrelated"},
+	}
+	pool := resource(environment.KindTargetPool, "europe-west1", "a1")
+	for cluster, want := range map[string][]environment.Resource{
+		"dask-7f3a": {pool, resource(environment.KindHTTPHealthCheck, "global", check), resource(environment.KindFirewall, "global", check+"-http-hc")},
+		"":          {pool}, // a shared cluster's other tenants still need them
+	} {
+		c, _ := connect(t, answers)
+		got, err := c.Leftovers(t.Context(), "p", cluster, []environment.Resource{pool})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("cluster %q: got other leftovers (-want +got):\n%s", cluster, diff)
+		}
+	}
+}
+
 func TestLeftoversAddsLabelledDisksAndSorts(t *testing.T) {
 	ours := object{environment.LabelInstallation: "cs101", environment.LabelCluster: "dask-7f3a"}
 	c, s := connect(t, map[string]any{

@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,17 +12,82 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
-// Leftovers returns those of the recorded resources that still exist, and the
-// disks in the project that carry the labels of this installation and of the
-// cluster, in the order in which they can be deleted.
+// Leftovers returns those of the recorded resources that still exist, in the
+// order in which they can be deleted. With the name of a cluster it adds what
+// is of that cluster alone: the disks in the project that carry the labels of
+// this installation and of the cluster, and what its load balancers share. The
+// latter is found by them and not again without them, so the caller records
+// what it was told before it deletes.
 //
 // An error means unknown: that something could not be looked at, or that some
 // zone did not answer. It must not be read as "nothing is left".
 func (c *Client) Leftovers(ctx context.Context, project, clusterName string, recorded []environment.Resource) ([]environment.Resource, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	left, err := c.existing(ctx, recorded)
+	if err != nil {
+		return nil, err
+	}
+	if clusterName == "" {
+		sortForDeletion(left)
+		return left, nil
+	}
+	shared, err := c.sharedParts(ctx, left)
+	if err != nil {
+		return nil, err
+	}
+	disks, err := c.labelledDisks(ctx, project, clusterName)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range append(shared, disks...) {
+		if !slices.Contains(left, r) {
+			left = append(left, r)
+		}
+	}
+	sortForDeletion(left)
+	return left, nil
+}
+
+// nodeCheck is how GKE names the health check that the load balancers of one
+// cluster share: by an id of the cluster that nothing else tells.
+var nodeCheck = regexp.MustCompile(`^k8s-[0-9a-z]+-node$`)
+
+// sharedParts finds what the load balancers of a cluster share: the health
+// check that their target pools name, and the firewall that lets it through.
+func (c *Client) sharedParts(ctx context.Context, left []environment.Resource) ([]environment.Resource, error) {
+	var shared []environment.Resource
+	for _, r := range left {
+		if r.Kind != environment.KindTargetPool {
+			continue
+		}
+		pool, err := c.service.TargetPools.Get(r.Project, r.Location, r.Name).Context(ctx).Do()
+		if isGone(err, r.Name) {
+			continue
+		}
+		if err != nil {
+			return nil, translate(err, r.Project)
+		}
+		for _, check := range pool.HealthChecks {
+			name := lastSegment(check)
+			if !nodeCheck.MatchString(name) {
+				continue
+			}
+			for _, part := range []environment.Resource{
+				{Kind: environment.KindHTTPHealthCheck, Project: r.Project, Location: string(global), Name: name},
+				{Kind: environment.KindFirewall, Project: r.Project, Location: string(global), Name: name + "-http-hc"},
+			} {
+				shared = append(shared, part)
+			}
+		}
+	}
+	return c.existing(ctx, shared)
+}
+
+// existing keeps those that are there, each once.
+func (c *Client) existing(ctx context.Context, resources []environment.Resource) ([]environment.Resource, error) {
 	var left []environment.Resource
-	for _, r := range recorded {
+	for _, r := range resources {
 		exists, err := c.exists(ctx, r)
 		if err != nil {
 			return nil, err
@@ -30,16 +96,6 @@ func (c *Client) Leftovers(ctx context.Context, project, clusterName string, rec
 			left = append(left, r)
 		}
 	}
-	disks, err := c.labelledDisks(ctx, project, clusterName)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range disks {
-		if !slices.Contains(left, d) {
-			left = append(left, d)
-		}
-	}
-	sortForDeletion(left)
 	return left, nil
 }
 
@@ -61,9 +117,6 @@ func (c *Client) exists(ctx context.Context, r environment.Resource) (bool, erro
 // labelledDisks asks for disks by the cluster's label and believes only those
 // that carry the installation's label too.
 func (c *Client) labelledDisks(ctx context.Context, project, clusterName string) ([]environment.Resource, error) {
-	if clusterName == "" {
-		return nil, nil
-	}
 	var disks []environment.Resource
 	request := c.service.Disks.AggregatedList(project).
 		Filter(fmt.Sprintf("labels.%s=%s", environment.LabelCluster, clusterName))
