@@ -258,7 +258,7 @@ func readCall(w http.ResponseWriter, r *http.Request) (*call, error) {
 		if err != nil {
 			return c, fail("request_too_large")
 		}
-		if err := json.Unmarshal(raw, &c.args); err != nil {
+		if err := json.Unmarshal(raw, &c.args); len(raw) > 0 && err != nil {
 			return c, fail("invalid_json")
 		}
 	case "", "application/x-www-form-urlencoded", "multipart/form-data":

@@ -39,7 +39,7 @@ func (e *Emulator) newRoutes() http.Handler {
 	if err != nil {
 		panic(err) // page is a valid path: it is embedded above
 	}
-	mux.Handle("GET /slack/", secured(http.StripPrefix("/slack", http.FileServerFS(files))))
+	mux.Handle("/slack/", secured(http.StripPrefix("/slack", http.FileServerFS(files))))
 	return mux
 }
 
