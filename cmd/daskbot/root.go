@@ -33,7 +33,7 @@ func newRoot(w client.World) *cobra.Command {
 			"  daskbot down kq7wm2xd --wait           take it away again",
 	}
 	client.Add(root, w)
-	root.AddCommand(newServeCommand(), newConfigCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newConfigCommand(), newSlackCommand(), newVersionCommand())
 	return root
 }
 

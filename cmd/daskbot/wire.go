@@ -78,9 +78,9 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 // slack adds Slack's way in beside the API's, and its way out. Slack is not
 // part of being ready: without it everything else works.
 func (d *daemon) slack(cfg *config.Config, s environment.Store, feed *environment.Feed) (err error) {
-	d.bot, err = bot.New(bot.Config{Service: d.service, Directory: cfg, BotToken: cfg.Slack.BotToken, SigningSecret: cfg.Slack.SigningSecret,
-		AppToken: cfg.Slack.AppToken, APIURL: cfg.Slack.APIURL, Admit: cfg.Slack.Members == config.MembersAll, Log: d.log})
-	if err != nil {
+	c := botConfig(cfg)
+	c.Service, c.Log = d.service, d.log
+	if d.bot, err = bot.New(c); err != nil {
 		return err
 	}
 	holder := "" // an SQLite file has one daemon

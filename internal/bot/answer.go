@@ -1,6 +1,8 @@
 package bot
 
 import (
+	"strings"
+
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
@@ -20,10 +22,13 @@ func private(m message) *answer {
 func say(text string) *answer { return private(newMessage(text, section(text))) }
 
 // sorry says why something was refused or did not work.
-func sorry(err error) *answer { return say(refusalText(err)) }
+func sorry(err error) *answer { return private(refusalMessage(refusalText(err))) }
+
+// inSlack turns what the domain says about its client into what is typed here.
+var inSlack = strings.NewReplacer("`daskbot project link ", "`/dask project ", "`daskbot ", "`/dask ")
 
 func refusalText(err error) string {
-	text := environment.MessageOf(err)
+	text := inSlack.Replace(environment.MessageOf(err))
 	if environment.CodeOf(err) == environment.CodeUnavailable {
 		return text + " You can simply send the command again."
 	}

@@ -316,7 +316,7 @@ func (b *Bot) project(ctx context.Context, r request) (*answer, error) {
 		}
 		if _, err := b.service.PutPerson(ctx, r.who, p); err != nil {
 			b.logFault("slack project", err, r.from)
-			return private(refusalMessage(refusalText(err)))
+			return sorry(err)
 		}
 		if p.Project == "" {
 			return say("Your project is no longer linked; your course's or the default one pays.")

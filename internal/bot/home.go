@@ -24,7 +24,7 @@ func (b *Bot) homeOpened(ctx context.Context, a account) {
 	if err != nil {
 		b.logFault("slack home", err, a)
 		b.putOff(func(ctx context.Context) {
-			if err := b.api.publishHome(ctx, a.user, []block{section(refusalText(err))}); err != nil {
+			if err := b.api.publishHome(ctx, a.user, refusalMessage(refusalText(err)).blocks); err != nil {
 				b.log.Warn("publish home", "reason", err.Error(), "slack_user", a.id())
 			}
 		})

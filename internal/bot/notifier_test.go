@@ -70,7 +70,9 @@ func TestALife(t *testing.T) {
 	id := w.upped()
 	w.settle(w.bot, id)
 	w.wantTold("waiting")
-	w.become(id, func(e *environment.Environment) { e.State, e.Phase = environment.StateCreating, environment.PhaseCluster })
+	w.become(id, func(e *environment.Environment) {
+		e.State, e.Phase = environment.StateCreating, environment.PhaseCluster
+	})
 	w.settle(w.bot, id)
 	w.wantTold("being made")
 	edit, ev := ready(w)

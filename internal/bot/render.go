@@ -50,6 +50,14 @@ func stateWords(s environment.State) string {
 	}
 }
 
+// isNow is a state as a verb.
+func isNow(s environment.State) string {
+	if s == environment.StateFailed {
+		return "has failed"
+	}
+	return "is " + stateWords(s)
+}
+
 func costText(c environment.Cost) string {
 	if c.USDPerHour == 0 {
 		return fmt.Sprintf("about $%.2f in all", c.USDTotal)
@@ -128,9 +136,9 @@ func upMessage(e environment.Environment, made bool, asker string) message {
 
 // statusMessage is `/dask status`.
 func statusMessage(e environment.Environment, look environment.Look, asker string) message {
-	text := strings.TrimSpace(fmt.Sprintf("%s is %s. %s", title(e), stateWords(e.State), endText(e)))
+	text := strings.TrimSpace(fmt.Sprintf("%s %s. %s", title(e), isNow(e.State), endText(e)))
 	if e.Owner != asker {
-		text = strings.TrimSpace(fmt.Sprintf("*%s* `%s` of %s is %s. %s", escape(e.Profile), e.ID, escape(e.Owner), stateWords(e.State), endText(e)))
+		text = strings.TrimSpace(fmt.Sprintf("*%s* `%s` of %s %s. %s", escape(e.Profile), e.ID, escape(e.Owner), isNow(e.State), endText(e)))
 	}
 	return newMessage(text, section(text), contextLine(escape(e.Message), estimateText(look), workersText(e), costText(look.Cost)),
 		actions("env:"+e.ID, buttons(e)...))
@@ -171,7 +179,7 @@ func newButton() *buttonElement {
 
 // line is one environment in a list.
 func line(e environment.Environment) string {
-	return strings.TrimSpace(fmt.Sprintf("*%s* `%s` is %s. %s", escape(e.Profile), e.ID, stateWords(e.State), endText(e)))
+	return strings.TrimSpace(fmt.Sprintf("*%s* `%s` %s. %s", escape(e.Profile), e.ID, isNow(e.State), endText(e)))
 }
 
 // listMessage is `/dask list`.
@@ -262,7 +270,7 @@ func downText(e environment.Environment, already bool) string {
 // whyText says why it waits, failed, or will end.
 func whyText(e environment.Environment, look environment.Look, events []environment.Event, asker string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is %s. ", title(e), stateWords(e.State))
+	fmt.Fprintf(&b, "%s %s. ", title(e), isNow(e.State))
 	switch {
 	case e.State == environment.StateFailed && e.Failure != nil:
 		fmt.Fprintf(&b, "%s\nNothing of it is kept; `/dask up %s` tries again.", escape(e.Failure.Message), e.Profile)

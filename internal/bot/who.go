@@ -130,7 +130,7 @@ func (b *Bot) introduce(ctx context.Context, a account) (environment.Person, err
 func (b *Bot) subjectOf(ctx context.Context, team, user string) (string, error) {
 	caller, err := b.who(ctx, account{team, user})
 	if environment.CodeOf(err) == environment.CodeNotFound {
-		return "", environment.Errorf(environment.CodeNotFound, "I do not know <@%s> yet; they have to be linked to their course identity first.", user)
+		return "", environment.Errorf(environment.CodeNotFound, "I do not know them yet; they have to be linked to their course identity first.")
 	}
 	return caller.Subject, err
 }

@@ -1,0 +1,190 @@
+package notify
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/daskbot/daskbot/internal/environment"
+	"github.com/daskbot/daskbot/internal/store/storetest"
+)
+
+// teller remembers what it was told; tell may refuse.
+type teller struct {
+	mu   sync.Mutex
+	told []string // id/state
+	more chan struct{}
+	tell func(ctx context.Context, e environment.Environment, memory string, keep func(context.Context, string) error) (time.Duration, error)
+}
+
+func (*teller) Name() string { return "test" }
+
+func (n *teller) Tell(ctx context.Context, e environment.Environment, memory string, keep func(context.Context, string) error) (time.Duration, error) {
+	if n.tell != nil {
+		if again, err := n.tell(ctx, e, memory, keep); err != nil || again != 0 {
+			return again, err
+		}
+	}
+	n.mu.Lock()
+	n.told = append(n.told, e.ID+"/"+string(e.State))
+	n.mu.Unlock()
+	n.more <- struct{}{}
+	return 0, nil
+}
+
+func (n *teller) wait(t *testing.T, count int) []string {
+	t.Helper()
+	for range count {
+		select {
+		case <-n.more:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("waited 20 s for another telling; so far %v", n.told)
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]string{}, n.told...)
+}
+
+// start runs an outbox and returns a function that stops it.
+func start(t *testing.T, s environment.Store, feed *environment.Feed, n *teller, holder string) (stop func()) {
+	t.Helper()
+	n.more = make(chan struct{}, 100)
+	o, err := New(Config{Store: s, Feed: feed, Notifier: n, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Holder: holder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- o.Run(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func put(t *testing.T, s environment.Store, id string, version int64, state environment.State) {
+	t.Helper()
+	e := environment.Environment{ID: id, Owner: id, State: state, Version: version}
+	err := s.Commit(t.Context(), environment.Change{Environment: &e, Events: []environment.Event{{Environment: id, State: state}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTellsTheStateOfNowAndNothingTwiceAfterARestart(t *testing.T) {
+	feed := &environment.Feed{}
+	s := environment.Announce(storetest.Open(t), feed)
+	put(t, s, "a", 0, environment.StatePending)
+	put(t, s, "a", 1, environment.StateReady) // before anybody listened: only the last word counts
+	n := &teller{}
+	stop := start(t, s, feed, n, "")
+	n.wait(t, 1)
+	put(t, s, "b", 0, environment.StatePending)
+	got := n.wait(t, 1)
+	stop()
+	if diff := cmp.Diff([]string{"a/ready", "b/pending"}, got); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+
+	put(t, s, "b", 1, environment.StateReady) // while nobody runs
+	n = &teller{}
+	start(t, s, feed, n, "")
+	if diff := cmp.Diff([]string{"b/ready"}, n.wait(t, 1)); diff != "" {
+		t.Errorf("told after the restart (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneThatCannotBeToldHoldsUpNobodyAndIsToldLater(t *testing.T) {
+	feed := &environment.Feed{}
+	s := environment.Announce(storetest.Open(t), feed)
+	n := &teller{}
+	down := true
+	var mu sync.Mutex
+	tried := make(chan struct{}, 100)
+	n.tell = func(_ context.Context, e environment.Environment, _ string, _ func(context.Context, string) error) (time.Duration, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.ID == "a" && down {
+			tried <- struct{}{}
+			return 0, &environment.Error{Code: environment.CodeUnavailable, RetryAfter: 10 * time.Millisecond}
+		}
+		return 0, nil
+	}
+	stop := start(t, s, feed, n, "")
+	put(t, s, "a", 0, environment.StateReady)
+	<-tried
+	put(t, s, "b", 0, environment.StateReady)
+	n.wait(t, 1)
+	<-tried
+	stop() // the next process starts again before the one that was not told
+	mu.Lock()
+	down = false
+	mu.Unlock()
+	start(t, s, feed, n, "")
+	if got := n.wait(t, 2); got[0] != "b/ready" || !slices.Contains(got, "a/ready") {
+		t.Errorf("got %v; want b first, and a in the end", got)
+	}
+}
+
+func TestMemoryLasts(t *testing.T) {
+	feed := &environment.Feed{}
+	s := environment.Announce(storetest.Open(t), feed)
+	var seen []string
+	n := &teller{tell: func(ctx context.Context, _ environment.Environment, memory string, keep func(context.Context, string) error) (time.Duration, error) {
+		seen = append(seen, memory)
+		return 0, keep(ctx, memory+"x")
+	}}
+	stop := start(t, s, feed, n, "")
+	put(t, s, "a", 0, environment.StatePending)
+	n.wait(t, 1)
+	put(t, s, "a", 1, environment.StateReady)
+	n.wait(t, 1)
+	stop()
+	if diff := cmp.Diff([]string{"", "x"}, seen); diff != "" {
+		t.Errorf("memories (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneReplicaAtATime(t *testing.T) {
+	feed := &environment.Feed{}
+	s := environment.Announce(storetest.Open(t), feed)
+	one, two := &teller{}, &teller{}
+	stopOne := start(t, s, feed, one, "one")
+	put(t, s, "a", 0, environment.StateReady)
+	one.wait(t, 1)
+	start(t, s, feed, two, "two")
+	put(t, s, "b", 0, environment.StateReady)
+	one.wait(t, 1)
+	stopOne() // it gives its turn back
+	put(t, s, "c", 0, environment.StateReady)
+	if diff := cmp.Diff([]string{"c/ready"}, two.wait(t, 1)); diff != "" {
+		t.Errorf("the second told (-want +got):\n%s", diff)
+	}
+}
+
+func TestBackOff(t *testing.T) {
+	plain := environment.Errorf(environment.CodeUnavailable, "no answer")
+	asked := &environment.Error{Code: environment.CodeUnavailable, RetryAfter: 30 * time.Second}
+	for _, tt := range []struct {
+		fails int
+		err   error
+		want  time.Duration
+	}{{1, plain, 2 * time.Second}, {3, plain, 8 * time.Second}, {50, plain, 2 * time.Minute}, {1, asked, 30 * time.Second}} {
+		if got := backOff(tt.fails, tt.err); got != tt.want {
+			t.Errorf("after %d: got %s; want %s", tt.fails, got, tt.want)
+		}
+	}
+}
