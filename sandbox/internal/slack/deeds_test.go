@@ -108,7 +108,9 @@ func TestAction(t *testing.T) {
 }
 
 func modal(blocks ...slackgo.Block) slackgo.ModalViewRequest {
-	plain := func(s string) *slackgo.TextBlockObject { return slackgo.NewTextBlockObject("plain_text", s, false, false) }
+	plain := func(s string) *slackgo.TextBlockObject {
+		return slackgo.NewTextBlockObject("plain_text", s, false, false)
+	}
 	return slackgo.ModalViewRequest{
 		Type: "modal", Title: plain("New environment"), Submit: plain("Start"), CallbackID: "up", PrivateMetadata: "C1", NotifyOnClose: true,
 		Blocks: slackgo.Blocks{BlockSet: append(blocks, slackgo.NewInputBlock("size", plain("Size"), nil, slackgo.NewPlainTextInputBlockElement(nil, "size")))},

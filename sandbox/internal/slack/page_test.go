@@ -16,12 +16,14 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
+// step is something done in the browser.
+type step = chromedp.Action[chromedp.Void]
+
 // browse opens a headless browser, or skips the test on a machine without one.
-// Screenshots go to the directory SCREENSHOTS names, if it does.
-func browse(t *testing.T) (context.Context, func(name string) chromedp.Action) {
+func browse(t *testing.T) context.Context {
 	t.Helper()
 	program := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{"google-chrome", "chromium-browser", "chromium"} {
 		if path, err := exec.LookPath(name); err == nil {
 			program = path
 		}
@@ -34,22 +36,33 @@ func browse(t *testing.T) (context.Context, func(name string) chromedp.Action) {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
-	t.Cleanup(cancel)
-	shoot := func(name string) chromedp.Action {
-		return chromedp.ActionFunc(func(ctx context.Context) error {
-			dir := os.Getenv("SCREENSHOTS")
-			if dir == "" {
-				return nil
-			}
-			var png []byte
-			if err := chromedp.CaptureScreenshot(&png).Do(ctx); err != nil {
-				return err
-			}
-			return os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600)
-		})
+	if err := chromedp.Do(ctx); err != nil { // starts it; a deadline here would be the browser's
+		t.Fatal(err)
 	}
-	return ctx, shoot
+	return ctx
+}
+
+// shoot keeps a picture of the page in the directory that SCREENSHOTS names.
+func shoot(name string) step {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		dir := os.Getenv("SCREENSHOTS")
+		if dir == "" {
+			return nil
+		}
+		png, err := chromedp.CaptureScreenshot()(ctx, tab)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600)
+	})
+}
+
+// says waits until a part of the page contains a text.
+func says(where, what string) step {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := chromedp.PollFunction[bool](`(where, what) => document.querySelector(where)?.innerText.includes(what)`, chromedp.WithPollingArgs(where, what))(ctx, tab)
+		return err
+	})
 }
 
 // performer is an app that answers /dask with a plan and opens a modal when a
@@ -143,17 +156,18 @@ func everyInput() slackgo.ModalViewRequest {
 
 // TestPage plays a student in a real browser.
 func TestPage(t *testing.T) {
-	ctx, shoot := browse(t)
+	ctx := browse(t)
 	s := newStage(t, "")
 	p := performer{s, make(chan error, 10)}
 	s.app.mu.Lock()
 	s.app.answer = p.answer
 	s.app.mu.Unlock()
-	play := func(actions ...chromedp.Action) {
+	play := func(steps ...step) {
 		t.Helper()
-		if err := chromedp.Run(ctx, actions...); err != nil {
-			var seen string
-			_ = chromedp.Run(context.WithoutCancel(ctx), chromedp.Text("body", &seen))
+		soon, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		if err := chromedp.Do(soon, steps...); err != nil {
+			seen, _ := chromedp.Run(ctx, chromedp.Text("body"))
 			t.Fatalf("%v; the page says:\n%s", err, seen)
 		}
 	}
@@ -163,19 +177,16 @@ func TestPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	text := func(in, contains string) chromedp.Action {
-		return chromedp.PollFunction(`(where, what) => document.querySelector(where)?.innerText.includes(what)`, nil, chromedp.WithPollingArgs(in, contains))
-	}
-	play(chromedp.Navigate(s.base+"/?as=s1"), text("#apps", "daskbot"), chromedp.Click(`//nav//button[contains(., "general")]`),
-		chromedp.SendKeys("#say", "/dask up\r"), text("#messages", "Only visible to you"), text("#messages", "On it, @s1"), shoot("1-ephemeral"))
+	play(chromedp.Navigate(s.base+"/?as=s1"), says("#apps", "daskbot"), chromedp.Click(`//nav//button[contains(., "general")]`),
+		chromedp.SendKeys("#say", "/dask up\r"), says("#messages", "Only visible to you"), says("#messages", "On it, @s1"), shoot("1-ephemeral"))
 	app()
-	play(chromedp.Click("#apps button"), text("#messages", "Install the hub – done"), text("#messages", "edited"), shoot("2-plan"))
-	play(chromedp.Click(`[data-action=stop]`), text("#confirm", "Unsaved work is lost."), shoot("3-confirm"), chromedp.Click("#confirm-deny"))
-	play(chromedp.Click(`[data-action=extend]`), text("#modal", "New environment"))
+	play(chromedp.Click("#apps button"), says("#messages", "Install the hub – done"), says("#messages", "edited"), shoot("2-plan"))
+	play(chromedp.Click(`[data-action=stop]`), says("#confirm", "Unsaved work is lost."), shoot("3-confirm"), chromedp.Click("#confirm-deny"))
+	play(chromedp.Click(`[data-action=extend]`), says("#modal", "New environment"))
 	app()
-	play(chromedp.Click("#modal-submit"), text("#modal", "Please complete this required field."), shoot("4-errors"),
+	play(chromedp.Click("#modal-submit"), says("#modal", "Please complete this required field."), shoot("4-errors"),
 		chromedp.SendKeys("#input-name", "π"), chromedp.SetValue("#input-size", "large"),
-		chromedp.Evaluate(`document.querySelector("#input-size").dispatchEvent(new Event("change"))`, nil),
+		chromedp.Evaluate[chromedp.Void](`document.querySelector("#input-size").dispatchEvent(new Event("change"))`),
 		chromedp.Click(`//label[contains(., "zarr")]/input`), chromedp.Click("#modal-submit"),
 		chromedp.WaitNotPresent("#modal-submit"))
 	values := ""
@@ -187,11 +198,10 @@ func TestPage(t *testing.T) {
 			t.Errorf("got %s; want %s", values, want)
 		}
 	}
-	play(chromedp.Click("#tab-home"), text("#home", "My environments"), shoot("5-home"))
-	play(chromedp.Navigate(s.base+"/?as=s2"), text("#apps", "daskbot"), chromedp.Click(`//nav//button[contains(., "general")]`), shoot("6-other"))
-	var others string
-	play(chromedp.Text("#messages", &others, chromedp.NodeReady))
-	if strings.Contains(others, "On it") {
-		t.Errorf("s2 sees what was said to s1: %s", others)
+	play(chromedp.Click("#tab-home"), says("#home", "My environments"), shoot("5-home"))
+	play(chromedp.Navigate(s.base+"/?as=s2"), says("#apps", "daskbot"), chromedp.Click(`//nav//button[contains(., "general")]`), shoot("6-other"))
+	others, err := chromedp.Run(ctx, chromedp.TextContent("#messages"))
+	if err != nil || strings.Contains(others, "On it") {
+		t.Errorf("s2 sees what was said to s1: %s, %v", others, err)
 	}
 }

@@ -26,7 +26,7 @@ const BLOCKS = {
   task_card: (b, ctx) => [task(b, ctx)],
   plan: (b, ctx) => [
     el("h3", {}, b.title),
-    el("ol", { class: "plan" }, (b.tasks ?? []).map((t) => el("li", {}, task(t, ctx)))),
+    el("ol", { class: "tasks" }, (b.tasks ?? []).map((t) => el("li", {}, task(t, ctx)))),
   ],
   input: (b, ctx) => input(b, ctx),
 };

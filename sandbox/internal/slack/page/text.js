@@ -18,7 +18,7 @@ export function el(tag, attributes = {}, ...children) {
     else if (name in node && typeof value !== "string") node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((c) => c !== undefined && c !== null));
+  node.append(...children.flat().filter((c) => c !== undefined && c !== null && c !== false));
   return node;
 }
 
