@@ -27,6 +27,7 @@ trap stop EXIT
 
 set -m
 bin/daskbot-sandbox serve --addr "$sandbox_addr" --state "$state/sandbox" --nodes "${NODES:-simulated}" \
+	--slack-app "http://$addr" \
 	>"$state/sandbox.log" 2>&1 &
 sandbox_pid=$!
 set +m
@@ -47,6 +48,10 @@ DASKBOT_COMPUTE_ENDPOINT=$(field compute <<<"$endpoints")
 DASKBOT_CHARTS=$(field charts <<<"$endpoints")
 DASKBOT_SANDBOX_TOKEN=$(field token <<<"$endpoints")
 DASKBOT_PROJECT=$(field project <<<"$endpoints")
+SLACK_BOT_TOKEN=$(field botToken <<<"$endpoints")
+SLACK_SIGNING_SECRET=$(field signingSecret <<<"$endpoints")
+SLACK_API_URL=$(field api <<<"$endpoints")
+export SLACK_BOT_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL
 export DASKBOT_GKE_ENDPOINT DASKBOT_COMPUTE_ENDPOINT DASKBOT_CHARTS DASKBOT_SANDBOX_TOKEN DASKBOT_PROJECT
 
 set -m
@@ -68,6 +73,7 @@ cat <<TEXT
 
 daskbot   http://$addr        (docs: http://$addr/docs)
 sandbox   http://$sandbox_addr
+slack     http://$sandbox_addr/slack/   (type /dask up as any of several people)
 token     $state/admin.token
 
 In a second terminal:
