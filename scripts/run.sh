@@ -55,7 +55,7 @@ export SLACK_BOT_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL
 export DASKBOT_GKE_ENDPOINT DASKBOT_COMPUTE_ENDPOINT DASKBOT_CHARTS DASKBOT_SANDBOX_TOKEN DASKBOT_PROJECT
 
 set -m
-bin/daskbot serve --config configs/sandbox.yaml &
+bin/daskbot serve --config "${DASKBOT_CONFIG:-configs/sandbox.yaml}" &
 daemon_pid=$!
 set +m
 
