@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -111,5 +113,49 @@ func TestAcknowledgedWhileSlackHangs(t *testing.T) {
 	}
 	if got := w.say("U2", "up"); !strings.Contains(got, "nothing was done") {
 		t.Errorf("a stranger, while Slack is down: got %q", got)
+	}
+}
+
+// TestAClassStarts: 500 people ask for an environment and how it is within
+// seconds; everybody is acknowledged in time and nothing is lost.
+func TestAClassStarts(t *testing.T) {
+	w := newWorld(t)
+	const people = 500
+	w.slack.members = people
+	w.bot.readMembers(t.Context())
+	var mu sync.Mutex
+	var took []time.Duration
+	say := func(user, text string) {
+		r := w.request("/slack/commands", slashBody(user, text, user+text))
+		start := time.Now()
+		rec := w.serve(r)
+		d := time.Since(start)
+		mu.Lock()
+		defer mu.Unlock()
+		took = append(took, d)
+		if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "Your *daskhub*") {
+			t.Errorf("%s: got %d %s", text, rec.Code, rec.Body)
+		}
+	}
+	var all sync.WaitGroup
+	room := make(chan struct{}, 16)
+	for i := range people {
+		room <- struct{}{}
+		all.Go(func() {
+			user := "UM" + strconv.Itoa(i)
+			say(user, "up")
+			say(user, "status")
+			<-room
+		})
+	}
+	all.Wait()
+	n, err := w.store.CountLive(t.Context(), "", "")
+	if n != people || err != nil {
+		t.Errorf("got %d environments, %v; want %d", n, err, people)
+	}
+	slices.Sort(took)
+	t.Logf("acknowledged: p50 %s, p99 %s, longest %s", took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	if slowest := took[len(took)-1]; slowest > 3*time.Second {
+		t.Errorf("the slowest acknowledgement took %s; want less than 3s", slowest)
 	}
 }

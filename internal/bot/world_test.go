@@ -36,6 +36,7 @@ type slackServer struct {
 	mu       sync.Mutex
 	messages []*posted
 	answers  []string // to response_urls
+	members  int      // that users.list knows: UM0, UM1, …
 	calls    map[string]int
 	fault    func(method string, w http.ResponseWriter) (struck bool)
 	// lose makes the next post arrive without its reply.
@@ -75,10 +76,13 @@ func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Reques
 		}
 		reply["channel"], reply["ts"] = r.Form.Get("channel"), r.Form.Get("ts")
 	case "users.info":
-		id := r.Form.Get("user")
-		reply["user"] = map[string]any{"id": id, "tz": "Europe/Paris", "is_email_confirmed": true, "profile": map[string]string{"email": strings.ToLower(id) + "@uni.edu"}}
+		reply["user"] = user(r.Form.Get("user"))
 	case "users.list":
-		reply["members"] = []any{}
+		members := []any{}
+		for i := range s.members {
+			members = append(members, user("UM"+strconv.Itoa(i)))
+		}
+		reply["members"] = members
 	case "conversations.open":
 		reply["channel"] = map[string]string{"id": "D" + strings.TrimLeft(r.Form.Get("users"), "U")}
 	case "conversations.history":
@@ -95,6 +99,11 @@ func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Reques
 		s.answers = append(s.answers, a.Text)
 	}
 	_ = json.NewEncoder(w).Encode(reply)
+}
+
+// user is what Slack says about one.
+func user(id string) map[string]any {
+	return map[string]any{"id": id, "tz": "Europe/Paris", "is_email_confirmed": true, "profile": map[string]string{"email": strings.ToLower(id) + "@uni.edu"}}
 }
 
 func (s *slackServer) texts(channel string) []string {
