@@ -21,13 +21,13 @@ type shownMessage struct {
 // serveMessages lists every message of a workspace, oldest first, deleted ones
 // and earlier versions too. ?channel= and ?user= leave out the rest.
 func (e *Emulator) serveMessages(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.tell(w, func() (any, error) { return e.listMessages(r.URL.Query()) })
+}
+
+func (e *Emulator) listMessages(q url.Values) ([]shownMessage, error) {
 	team, err := e.workspace(q.Get("team"))
 	if err != nil {
-		e.refuse(w, err)
-		return
+		return nil, err
 	}
 	all := []shownMessage{}
 	for i := range team.Channels {
@@ -42,7 +42,24 @@ func (e *Emulator) serveMessages(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	writeJSON(w, http.StatusOK, all)
+	return all, nil
+}
+
+// tell answers with what f says under the lock. A client that reads slowly
+// holds nobody else up.
+func (e *Emulator) tell(w http.ResponseWriter, f func() (any, error)) {
+	e.mu.Lock()
+	body, err := f()
+	var raw json.RawMessage
+	if err == nil {
+		raw, err = json.Marshal(body)
+	}
+	e.mu.Unlock()
+	if err != nil {
+		e.refuse(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, raw)
 }
 
 func (e *Emulator) name(w *Workspace, c *Channel, m *Message) shownMessage {
@@ -232,6 +249,7 @@ type newTeam struct {
 	Name    string   `json:"name"`
 	URL     string   `json:"url"`     // of the app
 	Mode    string   `json:"mode"`    // of the app
+	Mail    string   `json:"mail"`    // domain of the people's addresses; "" is domain.example
 	Members int      `json:"members"` // more students, m1, m2, …
 	SameApp bool     `json:"sameApp"` // the first workspace's app, not installed yet
 	Retries []string `json:"retries"`
@@ -254,11 +272,14 @@ func (e *Emulator) addWorkspace(w http.ResponseWriter, r *http.Request) {
 		app = newApp("daskbot")
 		e.keep(record{App: app})
 	}
-	team := newWorkspace(n.Domain, n.Name, app.ID)
+	if n.Mail == "" {
+		n.Mail = n.Domain + ".example"
+	}
+	team := newWorkspace(n.Domain, n.Name, n.Mail, app.ID)
 	if n.Name == "" {
 		team.Name = n.Domain
 	}
-	team.enroll(min(n.Members, 2000))
+	team.enroll(min(n.Members, 2000), n.Mail)
 	if !n.SameApp {
 		team.install(app.Scopes)
 	}

@@ -87,7 +87,8 @@ func (e *Emulator) found() error {
 		if e.cfg.SigningSecret != "" {
 			app.SigningSecret = e.cfg.SigningSecret
 		}
-		demo, other := newWorkspace("sandbox-university", "Sandbox University", app.ID), newWorkspace("other-college", "Other College", app.ID)
+		demo := newWorkspace("sandbox-university", "Sandbox University", "sandbox-university.example", app.ID)
+		other := newWorkspace("other-college", "Other College", "other-college.example", app.ID)
 		demo.install(app.Scopes)
 		for _, r := range []record{{App: app}, {Workspace: demo}, {Workspace: other}} {
 			if err := e.memory.keep(r); err != nil {

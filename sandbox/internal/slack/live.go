@@ -134,32 +134,27 @@ type pageChannel struct {
 // serveState is what a person sees when the page opens.
 func (e *Emulator) serveState(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	team, err := e.workspace(q.Get("team"))
-	if err != nil {
-		e.refuse(w, err)
-		return
-	}
-	user := q.Get("user")
-	if user == "" {
-		user = team.People[0].ID
-	}
-	s, err := e.enter(deed{Team: team.ID, User: user, Channel: "dm"})
-	if err != nil && team.Installed {
-		e.refuse(w, err)
-		return
-	}
-	if err != nil { // no app, no direct message with it
-		if s, err = e.enter(deed{Team: team.ID, User: user}); err != nil {
-			e.refuse(w, err)
-			return
+	e.tell(w, func() (any, error) {
+		team, err := e.workspace(q.Get("team"))
+		if err != nil {
+			return nil, err
 		}
-	}
-	writeJSON(w, http.StatusOK, e.pageState(s))
+		d := deed{Team: team.ID, User: q.Get("user"), Channel: "dm"}
+		if d.User == "" {
+			d.User = team.People[0].ID
+		}
+		if !team.Installed { // no app, no direct message with it
+			d.Channel = ""
+		}
+		s, err := e.enter(d)
+		return e.pageState(s), err
+	})
 }
 
 func (e *Emulator) pageState(s scene) pageState {
+	if s.w == nil {
+		return pageState{}
+	}
 	out := pageState{
 		Team: pageWorkspace{s.w.ID, s.w.Name, s.w.Domain}, Me: s.who, People: s.w.People, Channels: []pageChannel{}, Modals: []map[string]any{},
 		App: pageApp{Name: s.app.Name, User: s.w.BotUser, URL: s.app.URL, Mode: s.app.Mode, Installed: s.w.Installed},

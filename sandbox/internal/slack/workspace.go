@@ -85,7 +85,7 @@ func newApp(name string) *App {
 
 // newWorkspace is a class: three students, a teacher and an administrator,
 // each in another time zone where that could matter.
-func newWorkspace(domain, name, app string) *Workspace {
+func newWorkspace(domain, name, mail, app string) *Workspace {
 	w := &Workspace{ID: "T" + id(10), Domain: domain, Name: name, App: app}
 	for _, p := range []Person{
 		{Name: "s1", RealName: "Ada Lovelace", TimeZone: "Europe/Paris"},
@@ -94,7 +94,7 @@ func newWorkspace(domain, name, app string) *Workspace {
 		{Name: "teacher", RealName: "Emmy Noether", TimeZone: "Europe/Paris"},
 		{Name: "admin", RealName: "Margaret Hamilton", TimeZone: "Etc/UTC", Admin: true},
 	} {
-		p.ID, p.Email = "U"+id(10), p.Name+"@"+domain+".example"
+		p.ID, p.Email = "U"+id(10), p.Name+"@"+mail
 		w.People = append(w.People, p)
 	}
 	everybody, staff := w.ids(w.People), w.ids(w.People[3:])
@@ -107,10 +107,10 @@ func newWorkspace(domain, name, app string) *Workspace {
 }
 
 // enroll adds n students m1, m2, … to the workspace and its class.
-func (w *Workspace) enroll(n int) {
+func (w *Workspace) enroll(n int, mail string) {
 	for i := range n {
 		name := "m" + strconv.Itoa(i+1)
-		p := Person{ID: "U" + id(10), Name: name, RealName: "Student " + strconv.Itoa(i+1), Email: name + "@" + w.Domain + ".example", TimeZone: "Europe/Paris"}
+		p := Person{ID: "U" + id(10), Name: name, RealName: "Student " + strconv.Itoa(i+1), Email: name + "@" + mail, TimeZone: "Europe/Paris"}
 		w.People = append(w.People, p)
 		for i := range w.Channels {
 			if !w.Channels[i].Private {
