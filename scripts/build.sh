@@ -25,6 +25,13 @@ compile() {
 		done
 }
 
+# Charts compare the server's version: without these it is not one.
+numbers=$(printf -- '-X %s ' \
+	k8s.io/component-base/version.gitVersion=$kubernetes \
+	k8s.io/component-base/version.gitMajor=1 k8s.io/component-base/version.gitMinor=37 \
+	k8s.io/component-base/version.gitTreeState=clean \
+	k8s.io/client-go/pkg/version.gitVersion=$kubernetes)
+
 for name in "$@"; do
 	case $name in
 	daskbot)
@@ -44,12 +51,12 @@ for name in "$@"; do
 			say "$asset comes from KUBEBUILDER_ASSETS, $KUBEBUILDER_ASSETS"
 			tags+=external_${asset#kube-},
 		done
-		# Charts compare the server's version: without these it is not one.
-		compile daskbot-controlplane sandbox ./cmd/daskbot-controlplane "$(printf -- '-X %s ' \
-			k8s.io/component-base/version.gitVersion=$kubernetes \
-			k8s.io/component-base/version.gitMajor=1 k8s.io/component-base/version.gitMinor=37 \
-			k8s.io/component-base/version.gitTreeState=clean \
-			k8s.io/client-go/pkg/version.gitVersion=$kubernetes)" "$tags" ;;
+		compile daskbot-controlplane sandbox ./cmd/daskbot-controlplane "$numbers" "$tags" ;;
+	daskbot-node)
+		# The tag keeps the kubelet out of everything that builds ./...
+		compile daskbot-node sandbox ./cmd/daskbot-node "$numbers" node ;;
+	daskbot-dns)
+		compile daskbot-dns sandbox/dns . ;;
 	helm)
 		# Without the last four, lint and template think of Kubernetes 1.20.
 		compile helm tools helm.sh/helm/v3/cmd/helm "$(printf -- '-X helm.sh/helm/v3/%s ' \

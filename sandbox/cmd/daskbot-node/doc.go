@@ -1,3 +1,5 @@
+//go:build node
+
 // Command daskbot-node is what runs inside a real node of the sandbox: the
 // node's first process, and the kubelet and kube-proxy it supervises. It
 // becomes the component its first argument names.

@@ -62,7 +62,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	for _, program := range []string{"containerd", "runc", "iptables", "nft", cfg.Node[0], cfg.DNS[0]} {
 		if _, err := exec.LookPath(program); err != nil {
-			return nil, fmt.Errorf("real nodes need %s, which is not there: apt-get install %s, and make build-nodes", program, Packages)
+			return nil, fmt.Errorf("real nodes need %s, which is not there: apt-get install %s, and scripts/build.sh daskbot-node daskbot-dns", program, Packages)
 		}
 	}
 	return h, h.checkNetwork()
@@ -125,7 +125,7 @@ func (h *Host) Open(ctx context.Context) error {
 	if err := h.Close(ctx); err != nil {
 		return fmt.Errorf("clear what an earlier sandbox left: %w", err)
 	}
-	if err := h.forward(); err != nil {
+	if err := forward(h.cfg.Dir); err != nil {
 		return fmt.Errorf("let packets through to the nodes: %w", err)
 	}
 	return h.filter(ctx)
@@ -134,51 +134,7 @@ func (h *Host) Open(ctx context.Context) error {
 // Close removes everything that is not in the state directory. The clusters
 // must be down.
 func (h *Host) Close(ctx context.Context) error {
-	return errors.Join(Clear(ctx, h.cfg.Dir), h.unforward())
-}
-
-// forwarding is the kernel's switch without which nothing reaches a node.
-const forwarding = "/proc/sys/net/ipv4/ip_forward"
-
-// note is where we remember that the switch was off.
-func (h *Host) note() string { return filepath.Join(h.cfg.Dir, "ip_forward") }
-
-func (h *Host) forward() error {
-	value, err := os.ReadFile(forwarding)
-	if err != nil || strings.TrimSpace(string(value)) != "0" {
-		return err
-	}
-	if err := os.MkdirAll(h.cfg.Dir, 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(h.note(), value, 0o600); err != nil {
-		return err
-	}
-	return os.WriteFile(forwarding, []byte("1"), 0o644)
-}
-
-// unforward puts the switch back, unless another sandbox still needs it.
-func (h *Host) unforward() error {
-	value, err := os.ReadFile(h.note())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	others, err := netlink.LinkList()
-	if err != nil {
-		return err
-	}
-	for _, link := range others {
-		if bridge, ok := link.(*netlink.Bridge); ok && strings.HasPrefix(bridge.Name, "db") {
-			return os.Remove(h.note())
-		}
-	}
-	if err := os.WriteFile(forwarding, value, 0o644); err != nil {
-		return err
-	}
-	return os.Remove(h.note())
+	return Clear(ctx, h.cfg.Dir)
 }
 
 // filter lets pods reach what this computer reaches, under its address.

@@ -121,15 +121,16 @@ func groups(_ context.Context, id, _ string) ([]string, error) {
 }
 
 // Clear removes everything Leftovers finds, except mounts, which only a node's
-// own processes can have made and which end with them. Nothing to remove is
-// fine.
+// own processes can have made and which end with them, and processes outside the
+// nodes, which end with the sandbox. Nothing to remove is fine. The sandbox must
+// not run.
 func Clear(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
 	id := ID(dir)
-	return errors.Join(kill(ctx, id), unplug(id), dropTable(ctx, id), cgroup.Remove(group(id)))
+	return errors.Join(kill(ctx, id), unplug(id), dropTable(ctx, id), cgroup.Remove(group(id)), unforward(dir))
 }
 
 // kill ends what runs in our control groups and waits for it.
