@@ -38,7 +38,7 @@ func fleet(ctx context.Context, s *stage) (results, error) {
 	if err != nil {
 		return results{}, err
 	}
-	if err := s.awaitClusters(ctx, students); err != nil {
+	if err := s.awaitClusters(ctx, len(crowd.ids)); err != nil {
 		return results{}, err
 	}
 	u, err := s.usage(ctx, 30*time.Second)
@@ -55,7 +55,7 @@ func fleet(ctx context.Context, s *stage) (results, error) {
 		got.notes = append(got.notes, fmt.Sprintf("%s: %d requests, p50 %.1f ms, p99 %.1f ms, slowest %.1f ms", what, len(took),
 			ms(quantile(took, 0.50)), ms(quantile(took, 0.99)), ms(quantile(took, 1))))
 	}
-	return got, nil
+	return got, crowd.failure()
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
