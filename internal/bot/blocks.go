@@ -141,9 +141,9 @@ func linkButton(action, text, url, label string) *slack.ButtonBlockElement {
 	return b.WithStyle(slack.StylePrimary)
 }
 
-// confirmed asks before the click counts.
-func confirmed(b *slack.ButtonBlockElement, title, text, yes string) *slack.ButtonBlockElement {
-	b.Confirm = &slack.ConfirmationBlockObject{Title: plainText(title, maxConfirmText/3), Text: markdown(text, maxConfirmText),
-		Confirm: plainText(yes, 30), Deny: plainText("Keep it", 30), Style: slack.StyleDanger}
+// confirmed asks before a click that deletes counts.
+func confirmed(b *slack.ButtonBlockElement, text string) *slack.ButtonBlockElement {
+	b.Confirm = &slack.ConfirmationBlockObject{Title: plainText("Delete it?", maxConfirmText/3), Text: markdown(text, maxConfirmText),
+		Confirm: plainText("Delete", 30), Deny: plainText("Keep it", 30), Style: slack.StyleDanger}
 	return b.WithStyle(slack.StyleDanger)
 }

@@ -18,7 +18,7 @@ import (
 type Directory interface {
 	// Caller is who a subject is: admin, staff of courses, or a student.
 	Caller(subject string) environment.Caller
-	// Course is the course an unnamed one means for a subject, "" for none.
+	// DefaultCourse is what a command means that names no course, "" for none.
 	DefaultCourse(subject string) string
 }
 

@@ -126,6 +126,7 @@ func (t *telling) due() []string {
 		if !slices.Contains(t.m.Told, kindFailed) {
 			kinds = append(kinds, kindEnded)
 		}
+	default: // in between, the message that follows says it all
 	}
 	return slices.DeleteFunc(kinds, func(k string) bool { return slices.Contains(t.m.Told, k) })
 }
@@ -159,7 +160,7 @@ func (t *telling) once(ctx context.Context, kind string, render func(context.Con
 	}
 	ts := ""
 	if t.m.Doing == kind {
-		if _, ts, err = t.find(ctx, kind); err != nil {
+		if ts, err = t.find(ctx, kind); err != nil {
 			return err
 		}
 	}
@@ -180,15 +181,15 @@ func (t *telling) once(ctx context.Context, kind string, render func(context.Con
 
 // find looks for a message that a crash may have left untold. Where the app
 // may not read its own messages, saying it twice is better than never.
-func (t *telling) find(ctx context.Context, kind string) (channel, ts string, err error) {
-	channel, ts, err = t.bot.api.find(ctx, t.user, t.e.ID, kind, t.e.CreatedAt)
+func (t *telling) find(ctx context.Context, kind string) (ts string, err error) {
+	channel, ts, err := t.bot.api.find(ctx, t.user, t.e.ID, kind, t.e.CreatedAt)
 	if refusal(err) == "missing_scope" {
-		return "", "", nil
+		return "", nil
 	}
 	if ts != "" && t.m.Channel == "" {
 		t.m.Channel = channel
 	}
-	return channel, ts, err
+	return ts, err
 }
 
 func (t *telling) post(ctx context.Context, kind string, said message) (string, error) {

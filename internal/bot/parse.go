@@ -143,6 +143,7 @@ func (p *parser) arguments() error {
 		}
 	case verbStatus, verbDown, verbOpen, verbWhy, verbCost:
 		p.target()
+	default: // takes nothing
 	}
 	return nil
 }

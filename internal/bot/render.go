@@ -95,8 +95,8 @@ const (
 )
 
 func stopButton(e environment.Environment) *buttonElement {
-	return confirmed(button(actionStop, "Stop", e.ID, "Stop and delete "+name(e)), "Delete it?",
-		"Everything in *"+escape(name(e))+"* is deleted, also the notebooks. Download what you want to keep first.", "Delete")
+	return confirmed(button(actionStop, "Stop", e.ID, "Stop and delete "+name(e)),
+		"Everything in *"+escape(name(e))+"* is deleted, also the notebooks. Download what you want to keep first.")
 }
 
 // buttons are what one can do with an environment now.

@@ -143,6 +143,7 @@ func failedMessage(e environment.Environment) message {
 			next = "Trying again helps once others are done, or the staff raise the limit."
 		case environment.CodeForbidden:
 			next = "The staff, or whoever owns the Google Cloud project, have to allow this first."
+		default:
 		}
 	}
 	text := strings.TrimSpace(title(e) + " could not be made. " + why)

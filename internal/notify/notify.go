@@ -133,7 +133,7 @@ func (o *Outbox) tellWhile(ctx context.Context, turn time.Time) error {
 			nextSave = now.Add(saveEvery)
 		}
 		o.start(ctx, now)
-		tick.Reset(max(o.nextDue(min2(nextRead, nextSave)).Sub(time.Now()), 0))
+		tick.Reset(max(o.nextDue(earlier(nextRead, nextSave)).Sub(time.Now()), 0))
 		select {
 		case <-ctx.Done():
 			return o.leave(ctx)
@@ -146,7 +146,7 @@ func (o *Outbox) tellWhile(ctx context.Context, turn time.Time) error {
 	}
 }
 
-func min2(a, b time.Time) time.Time {
+func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
 	}
