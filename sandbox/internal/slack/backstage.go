@@ -171,18 +171,8 @@ func (e *Emulator) applyChange(change appChange) (App, string, error) {
 		return App{}, "", err
 	}
 	app := *e.memory.apps[team.App]
-	if change.URL != nil {
-		u, err := url.Parse(*change.URL)
-		if err != nil || *change.URL != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			return app, "", refuse("url %q is no http address", *change.URL)
-		}
-		app.URL = strings.TrimSuffix(*change.URL, "/")
-	}
-	if change.Mode != nil {
-		if *change.Mode != HTTP && *change.Mode != Socket {
-			return app, "", refuse("mode %q is neither %s nor %s", *change.Mode, HTTP, Socket)
-		}
-		app.Mode = *change.Mode
+	if err := change.reach(&app); err != nil {
+		return app, "", err
 	}
 	for _, pause := range change.Retries {
 		if _, err := time.ParseDuration(pause); err != nil {
@@ -201,6 +191,25 @@ func (e *Emulator) applyChange(change appChange) (App, string, error) {
 	}
 	e.keep(record{App: &app})
 	return app, team.ID, nil
+}
+
+// reach changes where the app is and how it gets its requests.
+func (c appChange) reach(app *App) error {
+	if c.URL != nil {
+		u, err := url.Parse(*c.URL)
+		if err != nil || *c.URL != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return refuse("url %q is no http address", *c.URL)
+		}
+		app.URL = strings.TrimSuffix(*c.URL, "/")
+	}
+	if c.Mode == nil {
+		return nil
+	}
+	if *c.Mode != HTTP && *c.Mode != Socket {
+		return refuse("mode %q is neither %s nor %s", *c.Mode, HTTP, Socket)
+	}
+	app.Mode = *c.Mode
+	return nil
 }
 
 // verify asks the app to echo a challenge, as Slack does before it takes a URL

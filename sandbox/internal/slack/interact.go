@@ -129,8 +129,8 @@ func (e *Emulator) describe(element map[string]any, d deed) (map[string]any, err
 		return nil, refuse("value is missing")
 	}
 	var chosen map[string]any
-	if err := json.Unmarshal(d.Value, &chosen); err != nil {
-		return nil, refuse("value: %v", err)
+	if err := json.Unmarshal(d.Value, &chosen); err != nil || chosen == nil {
+		return nil, refuse("value is no object: %s", d.Value)
 	}
 	maps.Copy(chosen, action)
 	return chosen, nil

@@ -38,6 +38,11 @@ func (c *checker) element(at string, o object, field string, kinds []string) {
 	if e["confirm"] != nil {
 		c.confirm(at, e)
 	}
+	c.own(at, kind, e)
+}
+
+// own checks what only elements of a kind have.
+func (c *checker) own(at, kind string, e object) {
 	switch kind {
 	case "button":
 		c.button(at, e)
