@@ -137,7 +137,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzPayloads(f *testing.F) {
-	f.Add([]byte(`payload={"type":"block_actions","team":{"id":"T1"},"user":{"id":"U1"},"actions":[{"action_id":"stop"}]}`))
+	f.Add([]byte(`payload={"type":"block_actions","team":{"id":"T1"},"user":{"id":"U1"},"trigger_id":"1.1","actions":[{"action_id":"stop"}]}`))
 	f.Add([]byte(`team_id=T1&user_id=U1&trigger_id=1.2&text=up`))
 	f.Add([]byte(`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"app_home_opened","user":{"id":1}}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -148,7 +148,8 @@ func parseInteraction(payload []byte) (interaction, error) {
 	if in.from.team == "" {
 		in.from.team = raw.User.TeamID
 	}
-	if in.from.team == "" || in.from.user == "" || in.kind == "" {
+	// Without a trigger, two clicks could not be told from one delivered twice.
+	if in.from.team == "" || in.from.user == "" || in.kind == "" || in.kind == clicked && in.trigger == "" {
 		return interaction{}, badDelivery("interaction")
 	}
 	if len(raw.Actions) > 0 {

@@ -14,6 +14,7 @@ var migrations embed.FS
 
 // migrate brings daskbot's tables and River's up to date. It never goes down.
 func (s *Store) migrate(ctx context.Context) error {
+	// Number 3 is Go, not SQL: the databases read JSON each in their own way.
 	return s.back.alone(ctx, func(ctx context.Context) error {
 		files, err := fs.Sub(migrations, "migrations")
 		if err != nil {
