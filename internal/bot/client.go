@@ -73,17 +73,17 @@ func (c *client) post(ctx context.Context, channel string, m message, meta slack
 	}
 	dm, ts, err = c.slack.PostMessageContext(ctx, channel, slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...),
 		slack.MsgOptionMetadata(meta), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
-	return dm, ts, c.heard("chat.postMessage", channel, err)
+	return dm, ts, c.heard("chat.postMessage", err)
 }
 
 func (c *client) update(ctx context.Context, channel, ts string, m message, meta slack.SlackMetadata) error {
 	_, _, _, err := c.slack.UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText(m.text, false),
 		slack.MsgOptionBlocks(m.blocks...), slack.MsgOptionMetadata(meta))
-	return c.heard("chat.update", channel, err)
+	return c.heard("chat.update", err)
 }
 
 // heard translates, and keeps away from a method for as long as Slack asked.
-func (c *client) heard(method, channel string, err error) error {
+func (c *client) heard(method string, err error) error {
 	err = translate(method, err)
 	var e *environment.Error
 	if errors.As(err, &e) && e.RetryAfter > 0 {
@@ -97,14 +97,14 @@ func (c *client) heard(method, channel string, err error) error {
 func (c *client) find(ctx context.Context, user, env, kind string, since time.Time) (dm, ts string, err error) {
 	channel, _, _, err := c.slack.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
 	if err != nil {
-		return "", "", c.heard("conversations.open", "", err)
+		return "", "", c.heard("conversations.open", err)
 	}
 	params := slack.GetConversationHistoryParameters{ChannelID: channel.ID, Limit: 200, IncludeAllMetadata: true,
 		Oldest: strconv.FormatInt(since.Add(-time.Minute).Unix(), 10)}
 	for range 10 { // a person has at most a few hundred messages from us since
 		page, err := c.slack.GetConversationHistoryContext(ctx, &params)
 		if err != nil {
-			return "", "", c.heard("conversations.history", "", err)
+			return "", "", c.heard("conversations.history", err)
 		}
 		for _, m := range page.Messages {
 			if m.Metadata.EventPayload["environment"] == env && m.Metadata.EventPayload["kind"] == kind {
@@ -129,7 +129,7 @@ func (c *client) publishHome(ctx context.Context, user string, blocks []slack.Bl
 	}
 	_, err := c.slack.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: user,
 		View: slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}})
-	return c.heard("views.publish", "", err)
+	return c.heard("views.publish", err)
 }
 
 // respond uses a response_url, which a verified delivery brought.

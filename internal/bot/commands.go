@@ -25,12 +25,12 @@ func (b *Bot) onCommand(ctx context.Context, s slash) *answer {
 	}
 	who, err := b.who(ctx, s.from)
 	if err != nil {
-		b.logFault("slack command", err, s.from)
+		b.logFault("command", err, s.from)
 		return sorry(err)
 	}
 	a, err := b.run(ctx, request{who: who, from: s.from, cmd: cmd, once: "command:" + s.trigger, responseURL: s.responseURL})
 	if err != nil {
-		b.logFault("slack command", err, s.from)
+		b.logFault("command", err, s.from)
 		return sorry(err)
 	}
 	return a
@@ -40,9 +40,9 @@ func (b *Bot) onCommand(ctx context.Context, s slash) *answer {
 func (b *Bot) logFault(what string, err error, a account) {
 	switch environment.CodeOf(err) {
 	case environment.CodeInternal, environment.CodeUnavailable:
-		b.log.Error(what, "reason", err.Error(), "slack_user", a.id())
+		b.log.Error("slack delivery", "kind", what, "reason", err.Error(), "slack_user", a.id())
 	default:
-		b.log.Debug(what, "reason", err.Error(), "slack_user", a.id())
+		b.log.Debug("slack delivery", "kind", what, "reason", err.Error(), "slack_user", a.id())
 	}
 }
 
@@ -291,7 +291,7 @@ func (b *Bot) logs(ctx context.Context, r request) (*answer, error) {
 	return b.answerLater(r, "Fetching the last log lines of "+title(e)+" …", func(ctx context.Context) *answer {
 		var out bytes.Buffer
 		if err := b.service.Logs(ctx, r.who, e.ID, r.cmd.word, 30, &out); err != nil {
-			b.logFault("slack logs", err, r.from)
+			b.logFault("logs", err, r.from)
 			return sorry(err)
 		}
 		return private(logsMessage(e, out.String()))
@@ -315,7 +315,7 @@ func (b *Bot) project(ctx context.Context, r request) (*answer, error) {
 			p.Project = ""
 		}
 		if _, err := b.service.PutPerson(ctx, r.who, p); err != nil {
-			b.logFault("slack project", err, r.from)
+			b.logFault("project", err, r.from)
 			return sorry(err)
 		}
 		if p.Project == "" {

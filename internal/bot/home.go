@@ -22,7 +22,7 @@ func fieldOf(err error) string {
 func (b *Bot) homeOpened(ctx context.Context, a account) {
 	who, err := b.who(ctx, a)
 	if err != nil {
-		b.logFault("slack home", err, a)
+		b.logFault("home", err, a)
 		b.putOff(func(ctx context.Context) {
 			if err := b.api.publishHome(ctx, a.user, refusalMessage(refusalText(err)).blocks); err != nil {
 				b.log.Warn("publish home", "reason", err.Error(), "slack_user", a.id())

@@ -39,7 +39,7 @@ func (b *Bot) onClick(ctx context.Context, in interaction) {
 		a, err = b.click(ctx, in, who)
 	}
 	if err != nil {
-		b.logFault("slack click", err, in.from)
+		b.logFault("click", err, in.from)
 		a = sorry(err)
 	}
 	if a != nil {

@@ -136,7 +136,7 @@ func (b *Bot) onSubmit(ctx context.Context, in interaction) any {
 		a, err = b.submit(ctx, in, who)
 	}
 	if err != nil {
-		b.logFault("slack modal", err, in.from)
+		b.logFault("modal", err, in.from)
 		return refusedField(in.view.callback, err)
 	}
 	if a != nil {

@@ -66,7 +66,7 @@ func (b *Bot) member(ctx context.Context, user string) (member, error) {
 	}
 	u, err := b.api.slack.GetUserInfoContext(ctx, user)
 	if err != nil {
-		return member{}, b.api.heard("users.info", "", err)
+		return member{}, b.api.heard("users.info", err)
 	}
 	return b.known.put(*u, b.now()), nil
 }

@@ -133,7 +133,7 @@ func (o *Outbox) tellWhile(ctx context.Context, turn time.Time) error {
 			nextSave = now.Add(saveEvery)
 		}
 		o.start(ctx, now)
-		tick.Reset(max(o.nextDue(earlier(nextRead, nextSave)).Sub(time.Now()), 0))
+		tick.Reset(max(time.Until(o.nextDue(earlier(nextRead, nextSave))), 0))
 		select {
 		case <-ctx.Done():
 			return o.leave(ctx)
