@@ -85,10 +85,11 @@ func (e *Emulator) chatPostMessage(c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for key, r := range map[string]rate{"channel " + channel.ID: perChannel, "workspace " + c.workspace.ID: perWorkspace} {
-		if wait := e.limits.take(key, r, c.now); wait > 0 {
-			return nil, &limited{wait}
-		}
+	if wait := e.limits.take("channel "+channel.ID, perChannel, c.now); wait > 0 {
+		return nil, &limited{wait}
+	}
+	if wait := e.limits.take("workspace "+c.workspace.ID, perWorkspace, c.now); wait > 0 {
+		return nil, &limited{wait}
 	}
 	m := e.post(c.workspace, Message{
 		Channel: channel.ID, User: c.workspace.BotUser, Text: said.Text, Blocks: said.Blocks, Metadata: said.Metadata, Thread: c.text("thread_ts"),

@@ -216,7 +216,7 @@ func (e *Emulator) emit(w *Workspace, what map[string]any) {
 	what["event_ts"] = ts
 	payload := map[string]any{
 		"token": app.Verification, "team_id": w.ID, "api_app_id": app.ID, "event": what, "type": "event_callback",
-		"event_id": "Ev" + id(10), "event_time": now.Unix(), "is_ext_shared_channel": false,
+		"event_id": "Ev" + id(), "event_time": now.Unix(), "is_ext_shared_channel": false,
 		"authorizations": []map[string]any{{"team_id": w.ID, "user_id": w.BotUser, "is_bot": true, "is_enterprise_install": false}},
 	}
 	select {

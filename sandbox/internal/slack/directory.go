@@ -206,10 +206,7 @@ func (e *Emulator) conversationsHistory(c *call) (answer, error) {
 	}
 	found := []map[string]any{}
 	for _, m := range slices.Backward(e.memory.messages[channel.ID]) {
-		oldest, latest := c.text("oldest"), c.text("latest")
-		old := oldest != "" && (m.TS < oldest || m.TS == oldest && !c.flag("inclusive"))
-		late := latest != "" && (m.TS > latest || m.TS == latest && !c.flag("inclusive"))
-		if m.For == "" && m.DeletedAt == nil && !old && !late {
+		if m.For == "" && m.DeletedAt == nil && c.between(m.TS) {
 			found = append(found, m.wire(c.workspace))
 		}
 	}
@@ -218,6 +215,16 @@ func (e *Emulator) conversationsHistory(c *call) (answer, error) {
 		return nil, err
 	}
 	return answer{"messages": found[page[0]:page[1]], "has_more": next != "", "response_metadata": answer{"next_cursor": next}}, nil
+}
+
+// between says whether a time stamp lies between the arguments oldest and
+// latest.
+func (c *call) between(ts string) bool {
+	oldest, latest := c.text("oldest"), c.text("latest")
+	if ts == oldest || ts == latest {
+		return c.flag("inclusive")
+	}
+	return ts > oldest && (latest == "" || ts < latest)
 }
 
 // page is the part of n things that cursor and limit ask for, and the cursor

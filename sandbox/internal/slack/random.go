@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 )
 
-// id is an identifier of n characters as Slack writes them.
-func id(n int) string { return draw(n, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") }
+// id is an identifier as Slack writes them, without its first letter.
+func id() string { return draw(10, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") }
 
 // digits is a number of n digits.
 func digits(n int) string { return draw(n, "123456789") }

@@ -58,7 +58,7 @@ func (e *Emulator) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Upgrade has answered
 	}
-	defer socket.Close()
+	defer func() { _ = socket.Close() }()
 	c := &connection{app: app, socket: socket, waiting: map[string]chan []byte{}}
 	e.mu.Lock()
 	e.sockets[app] = append(e.sockets[app], c)

@@ -60,7 +60,7 @@ func (m *memory) read(name string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	lines := bufio.NewReader(f)
 	for {
 		line, err := lines.ReadBytes('\n')

@@ -114,7 +114,7 @@ func (e *Emulator) push(w *Workspace, user string, v *View, only bool) error {
 			}
 		}
 	}
-	v.ID, v.Team, v.User = "V"+id(10), w.ID, user
+	v.ID, v.Team, v.User = "V"+id(), w.ID, user
 	v.Root = v.ID
 	if len(stack) > 0 {
 		v.Root, v.Previous = stack[0].ID, stack[len(stack)-1].ID
@@ -195,7 +195,7 @@ func (e *Emulator) viewsPublish(c *call) (answer, error) {
 		return nil, fail("hash_conflict")
 	}
 	if !published {
-		old = &View{ID: "V" + id(10), Team: c.workspace.ID, User: user, Type: "home"}
+		old = &View{ID: "V" + id(), Team: c.workspace.ID, User: user, Type: "home"}
 		old.Root = old.ID
 	}
 	return answer{"view": e.replace(c.workspace, old, v).wire(c.workspace, nil)}, nil

@@ -77,8 +77,8 @@ var manifest = struct{ scopes, events, retries []string }{
 
 func newApp(name string) *App {
 	return &App{
-		ID: "A" + id(10), Name: name, ClientID: digits(12) + "." + digits(13), ClientSecret: secret(16),
-		SigningSecret: secret(16), Token: "xapp-1-A" + id(10) + "-" + digits(13) + "-" + secret(32), Verification: secret(12),
+		ID: "A" + id(), Name: name, ClientID: digits(12) + "." + digits(13), ClientSecret: secret(16),
+		SigningSecret: secret(16), Token: "xapp-1-A" + id() + "-" + digits(13) + "-" + secret(32), Verification: secret(12),
 		Mode: HTTP, Scopes: manifest.scopes, Events: manifest.events, Retries: manifest.retries,
 	}
 }
@@ -86,7 +86,7 @@ func newApp(name string) *App {
 // newWorkspace is a class: three students, a teacher and an administrator,
 // each in another time zone where that could matter.
 func newWorkspace(domain, name, mail, app string) *Workspace {
-	w := &Workspace{ID: "T" + id(10), Domain: domain, Name: name, App: app}
+	w := &Workspace{ID: "T" + id(), Domain: domain, Name: name, App: app}
 	for _, p := range []Person{
 		{Name: "s1", RealName: "Ada Lovelace", TimeZone: "Europe/Paris"},
 		{Name: "s2", RealName: "Grace Hopper", TimeZone: "America/New_York"},
@@ -94,14 +94,14 @@ func newWorkspace(domain, name, mail, app string) *Workspace {
 		{Name: "teacher", RealName: "Emmy Noether", TimeZone: "Europe/Paris"},
 		{Name: "admin", RealName: "Margaret Hamilton", TimeZone: "Etc/UTC", Admin: true},
 	} {
-		p.ID, p.Email = "U"+id(10), p.Name+"@"+mail
+		p.ID, p.Email = "U"+id(), p.Name+"@"+mail
 		w.People = append(w.People, p)
 	}
 	everybody, staff := w.ids(w.People), w.ids(w.People[3:])
 	w.Channels = []Channel{
-		{ID: "C" + id(10), Name: "general", Members: everybody},
-		{ID: "C" + id(10), Name: "dask-class", Members: slices.Clone(everybody)},
-		{ID: "G" + id(10), Name: "staff", Private: true, Members: staff},
+		{ID: "C" + id(), Name: "general", Members: everybody},
+		{ID: "C" + id(), Name: "dask-class", Members: slices.Clone(everybody)},
+		{ID: "G" + id(), Name: "staff", Private: true, Members: staff},
 	}
 	return w
 }
@@ -110,7 +110,7 @@ func newWorkspace(domain, name, mail, app string) *Workspace {
 func (w *Workspace) enroll(n int, mail string) {
 	for i := range n {
 		name := "m" + strconv.Itoa(i+1)
-		p := Person{ID: "U" + id(10), Name: name, RealName: "Student " + strconv.Itoa(i+1), Email: name + "@" + mail, TimeZone: "Europe/Paris"}
+		p := Person{ID: "U" + id(), Name: name, RealName: "Student " + strconv.Itoa(i+1), Email: name + "@" + mail, TimeZone: "Europe/Paris"}
 		w.People = append(w.People, p)
 		for i := range w.Channels {
 			if !w.Channels[i].Private {
@@ -131,7 +131,7 @@ func (w *Workspace) ids(people []Person) []string {
 // install gives the app a bot user, a token and a seat in #dask-class.
 func (w *Workspace) install(scopes []string) {
 	if w.BotUser == "" {
-		w.BotUser, w.BotID = "U"+id(10), "B"+id(10)
+		w.BotUser, w.BotID = "U"+id(), "B"+id()
 	}
 	w.Installed, w.Scopes = true, scopes
 	w.BotToken = "xoxb-" + digits(12) + "-" + digits(13) + "-" + secret(12)
@@ -171,7 +171,7 @@ func (w *Workspace) direct(user string) (c *Channel, made bool) {
 	if i >= 0 {
 		return &w.Channels[i], false
 	}
-	w.Channels = append(w.Channels, Channel{ID: "D" + id(10), Name: "directmessage", Direct: true, Members: []string{user, w.BotUser}})
+	w.Channels = append(w.Channels, Channel{ID: "D" + id(), Name: "directmessage", Direct: true, Members: []string{user, w.BotUser}})
 	return &w.Channels[len(w.Channels)-1], true
 }
 

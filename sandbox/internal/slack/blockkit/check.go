@@ -174,15 +174,12 @@ func (c *checker) length(at string, v any, most int) {
 	}
 }
 
-// needs is the text of a field that must have one.
-func (c *checker) needs(at string, o object, field string, most int) string {
-	s, _ := o[field].(string)
-	if s == "" {
+// needs checks a field that must have text.
+func (c *checker) needs(at string, o object, field string, most int) {
+	if s, _ := o[field].(string); s == "" {
 		c.wrong(at, "missing required field: %s", field)
-		return ""
 	}
-	c.length(at+"/"+field, s, most)
-	return s
+	c.length(at+"/"+field, o[field], most)
 }
 
 func (c *checker) list(at string, o object, field string) []any {

@@ -47,11 +47,11 @@ func (c *checker) own(at, kind string, e object) {
 	case "button":
 		c.button(at, e)
 	case "overflow":
-		c.each(at, e, "options", 1, 5, func(at string, o object) { c.option(at, o, 75) })
+		c.each(at, e, "options", 1, 5, c.option)
 	case "static_select", "multi_static_select":
 		c.selectMenu(at, e)
 	case "checkboxes", "radio_buttons":
-		c.each(at, e, "options", 1, 10, func(at string, o object) { c.option(at, o, 75) })
+		c.each(at, e, "options", 1, 10, c.option)
 	case "plain_text_input":
 		c.typedText(at, e)
 	case "number_input":
@@ -86,11 +86,11 @@ func (c *checker) confirm(at string, e object) {
 
 func (c *checker) selectMenu(at string, e object) {
 	if e["option_groups"] == nil {
-		c.each(at, e, "options", 1, 100, func(at string, o object) { c.option(at, o, 75) })
+		c.each(at, e, "options", 1, 100, c.option)
 	} else {
 		c.each(at, e, "option_groups", 1, 100, func(at string, g object) {
 			c.plain(at, g, "label", 75, true)
-			c.each(at, g, "options", 1, 100, func(at string, o object) { c.option(at, o, 75) })
+			c.each(at, g, "options", 1, 100, c.option)
 		})
 	}
 	if chosen, ok := e["initial_option"].(object); ok {
@@ -122,8 +122,8 @@ func label(o object) any {
 	return t["text"]
 }
 
-func (c *checker) option(at string, o object, most int) {
-	c.text(at, o, "text", most, true)
+func (c *checker) option(at string, o object) {
+	c.text(at, o, "text", 75, true)
 	c.plain(at, o, "description", 75, false)
 	if _, isText := o["value"].(string); !isText && o["url"] == nil {
 		c.wrong(at, "missing required field: value")
