@@ -6,9 +6,10 @@
 // side and a fault scripted by one does not strike another. Every answer of a
 // daemon passes a proxy that holds it against the daemon's own description.
 //
-// The stories under testdata are scripts; `go doc -cmd` of testscript lists
-// what every script may use, and commands_test.go what is added here. Tests in
-// Go are those that repeat one story many times.
+// The stories under testdata are scripts: the documentation of testscript lists
+// what every script may use, commands_test.go what is added here. Tests in Go
+// are those that repeat one story many times. -slow adds those that take
+// minutes, -seed repeats the moments at which the daemon was killed.
 //
 // They need bin/daskbot-sandbox and bin/daskbot-controlplane, which `make
 // build` makes, and are skipped without them.
