@@ -5,6 +5,7 @@ package real
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"regexp"
@@ -117,12 +118,18 @@ print("pi ~= {}".format(4 * insiders / sample))
 `)
 }
 
+// logInToJupyter reloads the page when nothing answers, as a person does: the
+// chart's notebook counts as ready before it listens.
 func logInToJupyter(t *testing.T, e environment, c credentials) *browser {
 	t.Helper()
 	student := newBrowser(t, e.URL)
-	if err := student.logIn(t.Context(), "login", c.Username, c.Password); err != nil {
-		t.Fatal(err)
-	}
+	until(t, changeTime, "logging in to Jupyter", func() (bool, string) {
+		err := student.logIn(t.Context(), "login", c.Username, c.Password)
+		if errors.Is(err, errTurnedAway) {
+			t.Fatal(err)
+		}
+		return err == nil, fmt.Sprint(err)
+	})
 	return student
 }
 
