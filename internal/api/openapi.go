@@ -52,7 +52,9 @@ type call[I any] struct {
 func add[I, O any](s *Server, op huma.Operation, handle func(ctx context.Context, c call[I]) (*O, error)) {
 	op.Path = Base + op.Path
 	op.Security = []map[string][]string{{"token": {}}}
-	op.MaxBodyBytes = -1 // the body was read, and bounded, before
+	// The body was read, and bounded, before. A deadline now would end the
+	// whole connection under an answer that takes longer.
+	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}

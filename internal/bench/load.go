@@ -93,6 +93,7 @@ func (c *crowd) one(ctx context.Context, n int, due time.Time) {
 	defer c.mu.Unlock()
 	c.times[what] = append(c.times[what], took)
 	if err != nil {
+		c.tell("%s failed after %s: %v", what, took.Round(time.Millisecond), err)
 		c.failed = append(c.failed, err)
 	}
 }
