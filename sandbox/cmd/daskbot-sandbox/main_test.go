@@ -135,7 +135,7 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 		o    options
 		want string
 	}{
-		"real nodes": {options{nodes: "real", state: t.TempDir()}, "--nodes simulated"},
+		"nodes":      {options{nodes: "imaginary", state: t.TempDir()}, "imaginary"},
 		"no binary":  {options{nodes: "simulated", addr: "127.0.0.1:0", state: t.TempDir(), controlplane: "none"}, "make build"},
 		"address":    {options{nodes: "simulated", addr: "nowhere", state: t.TempDir()}, "--addr nowhere"},
 	} {
