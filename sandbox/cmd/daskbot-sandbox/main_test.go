@@ -135,9 +135,9 @@ func TestServeRefusesWhatItCannotDo(t *testing.T) {
 		o    options
 		want string
 	}{
-		"nodes":      {options{nodes: "imaginary", state: t.TempDir()}, "imaginary"},
-		"no binary":  {options{nodes: "simulated", addr: "127.0.0.1:0", state: t.TempDir(), controlplane: "none"}, "make build"},
-		"address":    {options{nodes: "simulated", addr: "nowhere", state: t.TempDir()}, "--addr nowhere"},
+		"nodes":     {options{nodes: "imaginary", state: t.TempDir()}, "imaginary"},
+		"no binary": {options{nodes: "simulated", addr: "127.0.0.1:0", state: t.TempDir(), controlplane: "none"}, "make build"},
+		"address":   {options{nodes: "simulated", addr: "nowhere", state: t.TempDir()}, "--addr nowhere"},
 	} {
 		t.Setenv("KUBEBUILDER_ASSETS", "")
 		var out bytes.Buffer
