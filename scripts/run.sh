@@ -9,6 +9,10 @@ mkdir -p "$state"
 state=$(cd "$state" && pwd)
 
 scripts/build.sh daskbot daskbot-sandbox daskbot-controlplane
+if [[ ${NODES:-} == real ]]; then
+	scripts/build.sh daskbot-node daskbot-dns
+	bin/daskbot-sandbox images build --images .daskbot/images
+fi
 
 sandbox_pid='' daemon_pid='' stopping=''
 # The daemon goes first: it still talks to the sandbox. Both are process groups

@@ -23,8 +23,9 @@ func (w *World) content(r *Resource) string {
 		return filepath.Join(w.Contents(), r.Project, r.Location, r.Name)
 	case KindSnapshot:
 		return filepath.Join(w.contents, "snapshots", r.Project, r.Name)
+	default:
+		return ""
 	}
-	return ""
 }
 
 // fill makes the content of a new disk or snapshot: that of what it is made
@@ -45,7 +46,8 @@ func (w *World) fill(r *Resource) error {
 		return nil
 	}
 	// cp knows owners, links, holes and extended attributes, and shares blocks
-	// where the file system can.
+	// where the file system can. An insert cannot be cancelled half-way.
+	//nolint:noctx // see above
 	if out, err := exec.Command("cp", "-a", "--reflink=auto", from+"/.", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("copy the content of %s: %w: %s", r.path(), err, out)
 	}

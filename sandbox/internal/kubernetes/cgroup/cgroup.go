@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,7 +32,7 @@ func hierarchies() ([]hierarchy, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	var all []hierarchy
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
@@ -153,21 +154,37 @@ func Dirs(path string) ([]string, error) {
 
 // Remove takes the group at path and all below it away. The processes in them
 // must be gone or dying. A group that does not exist is fine.
-func Remove(path string) error {
+func Remove(ctx context.Context, path string) error {
 	dirs, err := Dirs(path)
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for _, dir := range dirs {
-		for err = removeTree(dir); err != nil && time.Now().Before(deadline); err = removeTree(dir) {
-			time.Sleep(20 * time.Millisecond) // the kernel tells nobody when the last process has left
-		}
-		if err != nil {
+		if err := removeSoon(ctx, dir); err != nil {
 			return fmt.Errorf("remove control group: %w", err)
 		}
 	}
 	return nil
+}
+
+// removeSoon tries until ctx ends: the kernel tells nobody when the last process
+// has left a group.
+func removeSoon(ctx context.Context, dir string) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := removeTree(dir)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
 }
 
 // removeTree removes directories from the leaves up; the files in them are the

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -52,7 +53,7 @@ func TestGroup(t *testing.T) {
 		t.Skipf("this machine lets nobody make control groups: %v", err)
 	}
 	defer func() {
-		if err := Remove(path); err != nil {
+		if err := Remove(context.WithoutCancel(t.Context()), path); err != nil {
 			t.Error(err)
 		}
 		if dirs, err := Dirs(path); err != nil || len(dirs) > 0 {

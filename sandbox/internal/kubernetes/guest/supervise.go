@@ -38,10 +38,9 @@ func Supervise(ctx context.Context, spec Spec, programs Programs, log *slog.Logg
 	group.Go(func() error { return driver.Run(ctx) })
 	group.Go(func() error {
 		// A kubelet that finds no runtime gives up, and is slow about it.
-		if err := awaitSocket(ctx, socket); err != nil {
-			return nil
+		if awaitSocket(ctx, socket) == nil {
+			keep("kubelet", programs.Kubelet, kubeletFlags(spec)...)
 		}
-		keep("kubelet", programs.Kubelet, kubeletFlags(spec)...)
 		return nil
 	})
 	return group.Wait()

@@ -149,5 +149,5 @@ func (n *node) run(ctx context.Context) error {
 		Started:    n.plug,
 	}
 	err := p.Run(ctx, n.cluster.Log)
-	return errors.Join(err, cgroup.Remove(n.spec.Cgroup))
+	return errors.Join(err, cgroup.Remove(context.WithoutCancel(ctx), n.spec.Cgroup))
 }

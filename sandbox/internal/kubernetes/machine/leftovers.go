@@ -130,7 +130,7 @@ func Clear(ctx context.Context, dir string) error {
 		return err
 	}
 	id := ID(dir)
-	return errors.Join(kill(ctx, id), unplug(id), dropTable(ctx, id), cgroup.Remove(group(id)), unforward(dir))
+	return errors.Join(kill(ctx, id), unplug(id), dropTable(ctx, id), cgroup.Remove(ctx, group(id)), unforward(dir))
 }
 
 // kill ends what runs in our control groups and waits for it.
