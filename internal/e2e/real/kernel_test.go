@@ -3,14 +3,18 @@
 package real
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,8 +89,10 @@ func (k *kernel) run(ctx context.Context, code string, limit time.Duration) (str
 	return k.follow(id)
 }
 
-// errRaised is a Python exception.
-var errRaised = errors.New("the cell raised an exception")
+var (
+	errRaised = errors.New("the cell raised an exception") // Python's own
+	errDied   = errors.New("the kernel died")
+)
 
 // follow collects what the kernel says about one request until it is done.
 func (k *kernel) follow(id string) (string, error) {
@@ -95,11 +101,8 @@ func (k *kernel) follow(id string) (string, error) {
 	for {
 		var m message
 		if err := k.conn.ReadJSON(&m); err != nil {
-			return out.String(), fmt.Errorf("listen to the kernel: %w", err)
-		}
-		var parent header
-		if json.Unmarshal(m.ParentHeader, &parent) != nil || parent.ID != id {
-			continue
+			// A pod that is killed takes the connection with it.
+			return out.String(), fmt.Errorf("listen to the kernel: %w", cmp.Or(died(err), err))
 		}
 		var c struct {
 			Text           string
@@ -110,6 +113,13 @@ func (k *kernel) follow(id string) (string, error) {
 		}
 		if err := json.Unmarshal(m.Content, &c); err != nil {
 			return out.String(), fmt.Errorf("message of type %s: %w", m.Header.Type, err)
+		}
+		if m.Header.Type == "status" && slices.Contains([]string{"restarting", "autorestarting", "dead"}, c.ExecutionState) {
+			return out.String(), errDied // the server says so on nobody's behalf
+		}
+		var parent header
+		if json.Unmarshal(m.ParentHeader, &parent) != nil || parent.ID != id {
+			continue
 		}
 		switch {
 		case m.Header.Type == "stream":
@@ -122,6 +132,15 @@ func (k *kernel) follow(id string) (string, error) {
 			return out.String(), raised
 		}
 	}
+}
+
+// died turns a connection that the other side cut off into errDied.
+func died(err error) error {
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+		return fmt.Errorf("%w: %w", errDied, err)
+	}
+	return nil
 }
 
 // must is run for cells that have to work.

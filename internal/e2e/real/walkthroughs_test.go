@@ -68,7 +68,7 @@ func computePi(t *testing.T, student *browser, id string) {
 		t.Logf("Out: %s", strings.TrimSpace(k.must(t, fitting(cell), changeTime)))
 	}
 	t.Logf("How many workers, and why?\n%s", untilStatus(t, id, changeTime, func(s string) bool {
-		return strings.Contains(s, "worker")
+		return strings.Contains(s, workers+" workers")
 	}))
 	k.must(t, "client.wait_for_workers(1, timeout=240)", changeTime)
 	out := k.must(t, fitting(cells[len(cells)-2]), changeTime)
