@@ -22,6 +22,7 @@ type Service struct {
 	prices    Prices
 	install   string
 	now       func() time.Time
+	learnt    *medians
 	once      *Replay // see Once
 }
 
@@ -42,7 +43,7 @@ type ServiceConfig struct {
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
-		workloads: c.Workloads, feed: c.Feed, prices: c.Prices, install: c.Installation, now: c.Now}
+		workloads: c.Workloads, feed: c.Feed, prices: c.Prices, install: c.Installation, now: c.Now, learnt: &medians{}}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -3,6 +3,7 @@ package environment
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -49,9 +50,40 @@ func (s *Service) Look(ctx context.Context, who Caller, id string) (Look, error)
 // costs an estimate its precision, nothing else.
 func (s *Service) median(ctx context.Context, e Environment) func(Phase) time.Duration {
 	return func(p Phase) time.Duration {
-		samples, _ := s.store.Took(ctx, DurationKey(e, p))
-		return Median(samples, usual[p])
+		return s.learnt.get(DurationKey(e, p), s.clock(), func(key string) time.Duration {
+			samples, _ := s.store.Took(ctx, key)
+			return Median(samples, usual[p])
+		})
 	}
+}
+
+// medians remembers what was learnt for a while: a list of a class asks for
+// the same few numbers hundreds of times.
+type medians struct {
+	mu   sync.Mutex
+	took map[string]median
+}
+
+type median struct {
+	value time.Duration
+	until time.Time
+}
+
+// learntFor is how long a median is believed; it moves slowly.
+const learntFor = 30 * time.Second
+
+func (m *medians) get(key string, now time.Time, ask func(string) time.Duration) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known, ok := m.took[key]; ok && now.Before(known.until) {
+		return known.value
+	}
+	if m.took == nil {
+		m.took = map[string]median{}
+	}
+	known := median{ask(key), now.Add(learntFor)}
+	m.took[key] = known
+	return known.value
 }
 
 // Describe asks the cluster what there is: nodes, pods, services, workers.

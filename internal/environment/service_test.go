@@ -430,3 +430,14 @@ func TestFeedTellsOnlyFollowersOfThatEnvironment(t *testing.T) {
 		t.Errorf("got %d subscriptions after one ended; want 1", len(f.subs))
 	}
 }
+
+func TestMediansAreAskedForOnceInAWhile(t *testing.T) {
+	var m medians
+	asked := 0
+	ask := func(string) time.Duration { asked++; return time.Duration(asked) * time.Minute }
+	first, second := m.get("k", t0, ask), m.get("k", t0.Add(learntFor-1), ask)
+	later := m.get("k", t0.Add(learntFor), ask)
+	if first != time.Minute || second != time.Minute || later != 2*time.Minute {
+		t.Errorf("got %s, %s and %s after %d questions; want the first answer twice, then a new one", first, second, later, asked)
+	}
+}

@@ -42,6 +42,8 @@ func (w *world) up(id string, placement environment.Placement) {
 func mustVersion(e environment.Environment) environment.Environment { e.Version = 1; return e }
 
 func (w *world) edit(id string, f func(*environment.Environment)) {
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
 	e := w.store.envs[id]
 	f(&e)
 	e.Version++

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -310,6 +311,7 @@ func (d door) Open(context.Context, environment.AccessKind, environment.Credenti
 // compare-and-set; other calls meet the nil interface and panic.
 type memory struct {
 	environment.Store
+	mu       sync.Mutex // a long step looks while a command writes
 	envs     map[string]environment.Environment
 	clusters map[string]environment.Cluster
 	events   []environment.Event
@@ -319,6 +321,8 @@ type memory struct {
 }
 
 func (m *memory) Commit(_ context.Context, ch environment.Change) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	how := m.chance("commit")
 	if how == "before" {
 		panic(killed)
@@ -354,6 +358,8 @@ func (m *memory) Commit(_ context.Context, ch environment.Change) error {
 }
 
 func (m *memory) Environment(_ context.Context, id string) (environment.Environment, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	e, ok := m.envs[id]
 	if !ok {
 		return e, environment.Errorf(environment.CodeNotFound, "no environment")
