@@ -12,6 +12,7 @@ import (
 
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/machine"
+	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/trash"
 )
 
 // Config is what Planes need.
@@ -30,6 +31,7 @@ type Config struct {
 // Planes are the control planes of all clusters.
 type Planes struct {
 	cfg    Config
+	trash  *trash.Bin
 	starts chan *cluster
 	up     chan struct{} // closed when the store answers
 	over   chan struct{} // closed when Run returns
@@ -69,6 +71,9 @@ func New(cfg Config) (*Planes, error) {
 	if err := os.MkdirAll(p.clustersDir(), 0o700); err != nil {
 		return nil, err
 	}
+	if p.trash, err = trash.New(filepath.Join(p.cfg.StateDir, "trash"), cfg.Log); err != nil {
+		return nil, err
+	}
 	records, err := loadRecords(p.clustersDir())
 	if err != nil {
 		return nil, fmt.Errorf("read control planes: %w", err)
@@ -106,6 +111,7 @@ func (p *Planes) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var store, clusters sync.WaitGroup
+	clusters.Go(func() { p.trash.Run(ctx) })
 	store.Go(func() {
 		if err := p.etcd().Run(storeCtx, p.cfg.Log); err != nil {
 			cancel(err)
@@ -267,7 +273,7 @@ func (p *Planes) drop(ctx context.Context, c *cluster) error {
 	if err := p.forget(ctx, c.prefix()); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(c.files.dir); err != nil {
+	if err := p.trash.Throw(c.files.dir); err != nil {
 		return err
 	}
 	p.mu.Lock()

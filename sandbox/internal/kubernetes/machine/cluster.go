@@ -22,11 +22,12 @@ const Clusters = 16
 
 // ClusterConfig is what a Cluster needs.
 type ClusterConfig struct {
-	Index      int    // below Clusters, and no other cluster's
-	Dir        string // below which the nodes' files lie
-	Kubeconfig string // by which nodes and DNS reach the API server
-	ClientCA   string // who signs those that may call kubelets
-	ServiceDNS string // address of the cluster's DNS service
+	Index      int                     // below Clusters, and no other cluster's
+	Dir        string                  // below which the nodes' files lie
+	Kubeconfig string                  // by which nodes and DNS reach the API server
+	ClientCA   string                  // who signs those that may call kubelets
+	ServiceDNS string                  // address of the cluster's DNS service
+	Discard    func(path string) error // takes a node's files away; gone ones are fine
 	Log        *slog.Logger
 }
 
@@ -74,6 +75,10 @@ func (c *Cluster) plugName(n int) string {
 // Up makes the bridge that nodes are plugged into, with the host's address on
 // it. A bridge that exists is fine.
 func (c *Cluster) Up() error {
+	// Another sandbox may have turned it off when it was the last with clusters.
+	if err := forward(c.host.cfg.Dir); err != nil {
+		return fmt.Errorf("let packets through to the nodes: %w", err)
+	}
 	bridge := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs()}
 	bridge.Name = c.bridgeName()
 	if err := netlink.LinkAdd(bridge); err != nil && !errors.Is(err, syscall.EEXIST) {

@@ -63,7 +63,7 @@ func TestAddressPlan(t *testing.T) {
 func TestIndex(t *testing.T) {
 	h := testHost(t)
 	dir := t.TempDir()
-	c := h.Cluster(ClusterConfig{Dir: dir})
+	c := h.Cluster(ClusterConfig{Dir: dir, Discard: os.RemoveAll})
 	add := func(name string) int {
 		t.Helper()
 		n, err := c.index(name)

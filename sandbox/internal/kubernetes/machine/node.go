@@ -188,7 +188,7 @@ func (c *Cluster) Shut(ctx context.Context, name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.nodes, name)
-	if err := os.RemoveAll(filepath.Join(c.Dir, name)); err != nil {
+	if err := c.Discard(filepath.Join(c.Dir, name)); err != nil {
 		return fmt.Errorf("remove the files of node %s: %w", name, err)
 	}
 	return nil
