@@ -149,6 +149,8 @@ func TestRestart(t *testing.T) {
 		t.Errorf("after a restart: got token %s and gRPC at %s; want %s and %s", again.Token, again.GKE, e.Token, e.GKE)
 	}
 	env = environment(t, again)
+	// Clusters come back beside the sandbox, which answers before they do.
+	reachable(t, env)
 	must(env, "kubectl", "wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
 	if out := must(env, "kubectl", "get", "configmap", "kept", "-o", "name"); !strings.Contains(out, "configmap/kept") {
 		t.Errorf("the object is gone: %s", out)
@@ -161,6 +163,25 @@ func TestRestart(t *testing.T) {
 	for _, kind := range []string{"forwardingRule", "targetPool", "address", "firewall"} {
 		if !kinds[kind] {
 			t.Errorf("the deleted cluster left no %s; as on GKE it should", kind)
+		}
+	}
+}
+
+// reachable returns once kubectl finds the API server at its address.
+func reachable(t *testing.T, env []string) {
+	t.Helper()
+	every := time.NewTicker(200 * time.Millisecond)
+	defer every.Stop()
+	limit := time.After(time.Minute)
+	for {
+		out, err := runTool(t, env, "kubectl", "get", "--raw", "/readyz")
+		if err == nil {
+			return
+		}
+		select {
+		case <-every.C:
+		case <-limit:
+			t.Fatalf("the cluster did not come back within a minute: %v\n%s", err, out)
 		}
 	}
 }
