@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daskbot/daskbot/cmd/daskbot/client/daemontest"
+	"github.com/daskbot/daskbot/internal/api"
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
@@ -308,5 +309,19 @@ func TestUntil(t *testing.T) {
 		if _, err := until(text, now, zone); exitCode(err) != ExitUsage {
 			t.Errorf("until(%q): got %v; want a usage error", text, err)
 		}
+	}
+}
+
+// A failure that came before its event was read is drawn as one all the same.
+func TestLastWordOfAFailure(t *testing.T) {
+	var errs output
+	d := newDaemon(t)
+	w := d.world(&output{}, &errs)
+	w.Width = func() int { return 60 }
+	e := api.Environment{ID: id, State: "failed", Phase: "cluster", Message: "No quota is left."}
+	p := w.progress(e)
+	p.show(lastWord(e, now), e)
+	if want := "\x1b[31m✗\x1b[0m No quota is left."; !strings.Contains(errs.String(), want) {
+		t.Errorf("progress lacks %q:\n%q", want, errs.String())
 	}
 }

@@ -61,7 +61,7 @@ func (w World) await(ctx context.Context, r *rest, e api.Environment, timeout ti
 				return nil
 			}
 			if ev.State != now.Value.State { // it went on since: the last word is still to come
-				show(api.Event{At: w.Now(), State: now.Value.State, Phase: now.Value.Phase, Message: now.Value.Message}, now.Value)
+				show(lastWord(now.Value, w.Now()), now.Value)
 			}
 			return errEnough
 		}, notice)
@@ -77,6 +77,12 @@ func (w World) await(ctx context.Context, r *rest, e api.Environment, timeout ti
 	default:
 		return last.Value, nil, err
 	}
+}
+
+// lastWord is the event of a state at which waiting ends: its type is named
+// like the state.
+func lastWord(e api.Environment, at time.Time) api.Event {
+	return api.Event{At: at, Type: e.State, State: e.State, Phase: e.Phase, Message: e.Message}
 }
 
 // met says whether waiting is over: the goal is reached, or out of reach.
