@@ -60,7 +60,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads, Installation: cfg.GKE.Installation, Prices: cfg.Prices})
 	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Limits: provision.Limits{
 		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
-	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule, Log: log}); err != nil {
+	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule,
+		MaxPerRun: cfg.Reaper.MaxPerRun, MaxShare: cfg.Reaper.MaxShare, Probes: cfg.Reaper.Probes, Log: log}); err != nil {
 		return nil, err
 	}
 	server, err := api.New(api.Config{Service: d.service, Ready: d.ready(cfg), Metrics: promhttp.Handler(), Log: log,

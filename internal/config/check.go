@@ -183,6 +183,19 @@ func checkPolicy(k *checker, path string, p, wider environment.Policy) {
 	if p.Idle > 0 && p.Idle < 15*time.Minute {
 		k.r.add(path+".idle", "%s is too short: a hub's last activity is up to 6 minutes old; the least is 15m", environment.FormatDuration(p.Idle))
 	}
+	if p.Adaptive && (p.IdleMin < 15*time.Minute || p.IdleMax < p.IdleMin) {
+		k.r.add(path+".adaptive", "needs idleMin of at least 15m and idleMax of at least idleMin, for example 15m and 90m")
+	}
+	for _, lead := range p.Warnings {
+		if lead < time.Minute {
+			k.r.add(path+".warnings", "%s is too short to be read in time; the least is 1m, for example [30m, 10m]", environment.FormatDuration(lead))
+		}
+	}
+	k.atLeast(path+".extensions", int64(p.Extensions), 0)
+	k.atLeast(path+".weeklyHours", int64(p.WeeklyHours), 0)
+	if p.OwnerBudget < 0 || p.CourseBudget < 0 {
+		k.r.add(path, "budgets cannot be negative")
+	}
 	k.atLeast(path+".maxPerOwner", int64(p.MaxPerOwner), 0)
 	k.atLeast(path+".maxPerCourse", int64(p.MaxPerCourse), 0)
 	k.atLeast(path+".maxTotal", int64(p.MaxTotal), 0)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func checkProfile(k *checker, at string, p environment.Profile, c *Config) {
 	checkAccess(k, at+".access", p.Access)
 	checkWorkers(k, at+".workers", p.Workers, p.Releases)
 	checkTenancy(k, at+".tenancy", p.Tenancy)
-	if p.Policy != (environment.Policy{}) { // else the default's problems are told once, there
+	if !reflect.ValueOf(p.Policy).IsZero() { // else the default's problems are told once, there
 		checkPolicy(k, at+".policy", p.Policy, c.Defaults)
 	}
 	for _, name := range unique(environment.Placeholders(p)) {

@@ -123,6 +123,12 @@ type Course struct {
 // Reaper is how idle and forgotten environments are found.
 type Reaper struct {
 	Schedule string `json:"schedule"` // cron, five fields, UTC
+	// MaxPerRun bounds how many environments one run ends.
+	MaxPerRun int `json:"maxPerRun"`
+	// MaxShare is how much of all environments one run may end for being idle
+	// before it waits for a person, 0 to 1.
+	MaxShare float64 `json:"maxShare"`
+	Probes   int     `json:"probes"` // environments looked at at once
 }
 
 // Schedule makes or takes away a course's environments at set times.

@@ -19,8 +19,10 @@ func defaults() *Config {
 		Defaults: environment.Policy{
 			TTL: 4 * time.Hour, MaxTTL: 12 * time.Hour, Idle: 45 * time.Minute,
 			MaxPerOwner: 3, MaxPerCourse: 100, MaxTotal: 200, Extension: 4 * time.Hour,
+			Unused: 2 * time.Hour, MaxBusy: 12 * time.Hour, Warnings: []time.Duration{30 * time.Minute, 10 * time.Minute},
+			IdleMin: 15 * time.Minute, IdleMax: 90 * time.Minute,
 		},
-		Reaper: Reaper{Schedule: "*/5 * * * *"},
+		Reaper: Reaper{Schedule: "* * * * *", MaxPerRun: 50, MaxShare: 0.5, Probes: 32},
 		Slack:  Slack{Members: MembersKnown},
 		Prices: environment.ListPrices(),
 		Limits: Limits{ConcurrentCreates: 4, ConcurrentDeletes: 8, ConcurrentHelm: 4, Workers: 100, BodyBytes: 64 << 10},

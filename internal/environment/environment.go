@@ -49,12 +49,32 @@ type Environment struct {
 	ExpiresAt      time.Time // zero until ready, unless asked for as a clock time
 	LastActivityAt time.Time
 	DeletedAt      time.Time
+	// Terms are the limits that were promised when it was asked for; a change of
+	// configuration never takes them back. Empty on rows from before they were
+	// kept: then what is configured now holds.
+	Terms Terms
+	// Ending is the end its owner was told of; nil while none is near.
+	Ending *Ending
+	// EndedBecause is the limit that ended it; "" when a person did.
+	EndedBecause EndCause
+	// KeepUntil is a lease: it counts as in use until then.
+	KeepUntil time.Time
+	// Extensions counts how often its owner moved the deadline.
+	Extensions int
+	// Protected keeps the reaper away; nil while it is not.
+	Protected *Protection
 	// RequestedBy is the subject whose command made it (a person or "schedule:…").
 	RequestedBy string
 
 	Generation         int64 // counts commands
 	ObservedGeneration int64 // the last one carried out
 	Version            int64 // counts writes; compare-and-set uses it
+}
+
+// Protection is a person's word that the reaper leaves an environment alone.
+type Protection struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
 }
 
 // Spec is what the owner can ask for and change.

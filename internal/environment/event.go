@@ -32,6 +32,8 @@ const (
 	EventRetry      EventType = "retry"      // something failed and will be tried again
 	EventFailed     EventType = "failed"     // gave up
 	EventExtended   EventType = "extended"
+	EventWarned     EventType = "warned"   // told that it ends soon
+	EventKept       EventType = "kept"     // it does not end after all, or somebody asked to keep it
 	EventStopping   EventType = "stopping" // deletion was asked for
 	EventDeleted    EventType = "deleted"  // confirmed gone
 	EventLinked     EventType = "linked"   // a person's project was linked

@@ -1,6 +1,10 @@
 package environment
 
-import "time"
+import (
+	"reflect"
+	"strings"
+	"time"
+)
 
 // Policy holds the limits on an environment. Zero means "not set here": Over
 // fills it from the next wider policy (environment, profile, course, default).
@@ -13,18 +17,62 @@ type Policy struct {
 	MaxPerCourse int `json:"maxPerCourse"`
 	MaxTotal     int `json:"maxTotal"`
 	// Extension is the longest single extension; Extensions how many.
-	Extension time.Duration `json:"extension"`
+	Extension  time.Duration `json:"extension"`
+	Extensions int           `json:"extensions"`
+	// Unused is how long one that nobody has ever used is kept; never shorter
+	// than Idle.
+	Unused time.Duration `json:"unused"`
+	// MaxBusy is how long work without a pause counts as use.
+	MaxBusy time.Duration `json:"maxBusy"`
+	// Warnings are how long before an end its owner is told.
+	Warnings []time.Duration `json:"warnings"`
+	// Adaptive lets what was learnt move the idle limit between IdleMin and
+	// IdleMax; Idle holds until something was learnt.
+	Adaptive bool          `json:"adaptive"`
+	IdleMin  time.Duration `json:"idleMin"`
+	IdleMax  time.Duration `json:"idleMax"`
+	// WeeklyHours bounds how long an owner's environments run in seven days.
+	WeeklyHours int `json:"weeklyHours"`
+	// OwnerBudget and CourseBudget bound the estimated cost of a calendar
+	// month, in US dollars.
+	OwnerBudget  float64 `json:"ownerBudget"`
+	CourseBudget float64 `json:"courseBudget"`
 }
 
 // Over returns p with what it does not set taken from wider.
 func (p Policy) Over(wider Policy) Policy {
-	p.TTL = first(p.TTL, wider.TTL)
-	p.MaxTTL = first(p.MaxTTL, wider.MaxTTL)
-	p.Idle = first(p.Idle, wider.Idle)
-	p.MaxPerOwner = first(p.MaxPerOwner, wider.MaxPerOwner)
-	p.MaxPerCourse = first(p.MaxPerCourse, wider.MaxPerCourse)
-	p.MaxTotal = first(p.MaxTotal, wider.MaxTotal)
-	p.Extension = first(p.Extension, wider.Extension)
+	return p.over(wider, nil, "")
+}
+
+// Terms are the limits that hold for one environment, and where each came
+// from: profile, course or default.
+type Terms struct {
+	Policy Policy            `json:"policy"`
+	From   map[string]string `json:"from"`
+}
+
+// TermsOf works out what holds: the profile's own limits, then the course's,
+// then the default ones.
+func TermsOf(profile, course, wide Policy) Terms {
+	from := map[string]string{}
+	p := Policy{}.over(profile, from, "profile").over(course, from, "course").over(wide, from, "default")
+	return Terms{Policy: p, From: from}
+}
+
+// over fills what p does not set from wider, and notes under each field's
+// name, as in the configuration, that it came from there.
+func (p Policy) over(wider Policy, from map[string]string, source string) Policy {
+	a, b := reflect.ValueOf(&p).Elem(), reflect.ValueOf(wider)
+	for i := range a.NumField() {
+		if !a.Field(i).IsZero() || b.Field(i).IsZero() {
+			continue
+		}
+		a.Field(i).Set(b.Field(i))
+		if from != nil {
+			name, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
+			from[name] = source
+		}
+	}
 	return p
 }
 

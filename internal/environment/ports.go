@@ -55,6 +55,10 @@ type Store interface {
 	// Note reads what was noted under a key; CodeNotFound if nothing.
 	Note(ctx context.Context, key string) (Note, error)
 
+	// Uses reads what is remembered of the use of environments; those of which
+	// nothing is are left out.
+	Uses(ctx context.Context, ids []string) (map[string]Use, error)
+
 	// Took lists the durations last recorded for a key, newest first.
 	Took(ctx context.Context, key string) ([]time.Duration, error)
 }
@@ -74,6 +78,8 @@ type Change struct {
 	Person   *Person
 	Note     *Note
 	Duration *Duration
+	// Uses are written over what was remembered: only the reaper writes them.
+	Uses []Use
 	// Within are limits that must hold once the change is written, or nothing
 	// is, with the bound's own Refusal. A change with limits carries an event.
 	Within []Bound

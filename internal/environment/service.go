@@ -18,6 +18,7 @@ type Service struct {
 	clusters  Clusters
 	given     Given
 	workloads Workloads
+	prober    Prober
 	feed      *Feed
 	prices    Prices
 	install   string
@@ -35,6 +36,7 @@ type ServiceConfig struct {
 	Clusters     Clusters
 	Given        Given
 	Workloads    Workloads
+	Prober       Prober // nil: use is unknown
 	Installation string
 	Prices       Prices
 	Now          func() time.Time // time.Now when nil
@@ -43,7 +45,7 @@ type ServiceConfig struct {
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
-		workloads: c.Workloads, feed: c.Feed, prices: c.Prices, install: c.Installation, now: c.Now, learnt: &medians{}}
+		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, now: c.Now, learnt: &medians{}}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -167,8 +169,19 @@ func checkWorkers(p Profile, n int) error {
 
 // policy is what holds for a profile in a course: the profile's own limits,
 // then the course's, then the default ones.
-func (s *Service) policy(p Profile, course string) Policy {
-	return p.Policy.Over(s.catalogue.CoursePolicy(course)).Over(s.catalogue.Policy())
+func (s *Service) policy(p Profile, course string) Policy { return s.terms(p, course).Policy }
+
+func (s *Service) terms(p Profile, course string) Terms {
+	return TermsOf(p.Policy, s.catalogue.CoursePolicy(course), s.catalogue.Policy())
+}
+
+// TermsFor are the limits that hold for an environment: those promised when it
+// was asked for.
+func (s *Service) TermsFor(e Environment) Terms {
+	if len(e.Terms.From) > 0 {
+		return e.Terms
+	}
+	return s.terms(e.Recipe, e.Course)
 }
 
 func (s *Service) checkLifetime(r Request, p Profile) error {
@@ -296,7 +309,7 @@ func (s *Service) bounds(r Request, p Profile) []Bound {
 
 func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
 	now := s.clock()
-	policy := s.policy(p, r.Course)
+	terms := s.terms(p, r.Course)
 	id := NewID()
 	workers := p.Workers.Default
 	if r.Workers != nil {
@@ -304,7 +317,7 @@ func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
 	}
 	ttl := r.TTL
 	if ttl == 0 && r.Until.IsZero() {
-		ttl = policy.TTL
+		ttl = terms.Policy.TTL
 	}
 	namespace := p.Namespace
 	if p.Placement == Shared || p.Given != "" {
@@ -316,7 +329,7 @@ func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
 		Desired: Present, State: StatePending, Phase: PhaseQueued, PhaseSince: now,
 		Message: "Asked for; it starts as soon as it is its turn.", Namespace: namespace, ExpiresAt: r.Until.UTC(),
 		Secrets:   Secrets{SecretPassword: NewPassword(), SecretToken: NewSecretValue(), SecretProxy: NewSecretValue()},
-		CreatedAt: now, RequestedBy: who.Subject, Generation: 1,
+		CreatedAt: now, RequestedBy: who.Subject, Generation: 1, Terms: terms,
 	}
 }
 

@@ -100,8 +100,9 @@ func ended(s State) string {
 	}
 }
 
-// Extend moves the deadline by d. It never moves it beyond the longest
-// lifetime that policy allows, and says how far it can go.
+// Extend moves the deadline by d, and is a word that it is in use for as long:
+// idleness does not end it before now + d. It never moves the deadline beyond
+// the longest lifetime that policy allows, and says how far it can go.
 func (s *Service) Extend(ctx context.Context, who Caller, id string, d time.Duration, expect int64) (Environment, error) {
 	if d < time.Minute {
 		return Environment{}, Invalid("duration", "%s is not a time to extend by, for example \"2h\".", d)
@@ -110,27 +111,41 @@ func (s *Service) Extend(ctx context.Context, who Caller, id string, d time.Dura
 		if err := running(e); err != nil {
 			return Event{}, err
 		}
-		policy := s.policy(e.Recipe, e.Course)
+		policy := s.TermsFor(*e).Policy
 		if policy.Extension > 0 && d > policy.Extension && who.Role == RoleStudent {
 			return Event{}, Invalid("duration", "%s is more than the %s that one extension may add, for example \"%s\".", FormatDuration(d), FormatDuration(policy.Extension), FormatDuration(policy.Extension))
+		}
+		if policy.Extensions > 0 && e.Extensions >= policy.Extensions && who.Role == RoleStudent {
+			return Event{}, Invalid("duration", "It was extended %s already, which is all that is allowed; ask the staff of the course for more.", count(e.Extensions, "time", "times"))
 		}
 		until, err := extended(*e, policy, d)
 		if err != nil {
 			return Event{}, err
 		}
+		e.Extensions++
 		if e.ReadyAt.IsZero() && e.ExpiresAt.IsZero() {
 			e.Spec.TTL = until.Sub(time.Time{})
 			return event(*e, EventExtended, who.Subject, "It will live for "+FormatDuration(e.Spec.TTL)+" once it is ready.", now), nil
 		}
-		e.ExpiresAt = until
+		e.ExpiresAt, e.Ending = until, nil
+		if !e.ReadyAt.IsZero() {
+			e.KeepUntil = latest(e.KeepUntil, earliest(now.Add(d), until))
+		}
 		return event(*e, EventExtended, who.Subject, "It now ends at "+until.Format("2006-01-02 15:04 MST")+".", now), nil
 	})
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // LongestExtension is how much the caller may add to an environment's life at
 // once; 0 or less when nothing may be added.
 func (s *Service) LongestExtension(who Caller, e Environment) time.Duration {
-	policy := s.policy(e.Recipe, e.Course)
+	policy := s.TermsFor(e).Policy
 	longest := longest
 	if policy.Extension > 0 && who.Role == RoleStudent {
 		longest = policy.Extension

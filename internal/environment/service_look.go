@@ -15,6 +15,9 @@ type Look struct {
 	Step, Steps int
 	Cost        Cost
 	Now         time.Time // when it was looked
+	Use         Use       // as the reaper last saw it
+	Terms       Terms
+	Judgement   Judgement // what the reaper would do now
 }
 
 // Look gathers it from the store alone.
@@ -23,7 +26,20 @@ func (s *Service) Look(ctx context.Context, who Caller, id string) (Look, error)
 	if err != nil {
 		return Look{}, err
 	}
+	l, err := s.lookAt(ctx, e)
+	if err != nil {
+		return Look{}, err
+	}
+	uses, err := s.store.Uses(ctx, []string{id})
+	l.Use, l.Terms = uses[id], s.TermsFor(e)
+	l.Judgement = Judge(l.Terms.Policy, e, l.Use, l.Now)
+	return l, err
+}
+
+// lookAt is Look without what the reaper knows.
+func (s *Service) lookAt(ctx context.Context, e Environment) (Look, error) {
 	var c Cluster
+	var err error
 	tenants := 1
 	if e.ClusterID != "" {
 		if c, err = s.store.Cluster(ctx, e.ClusterID); err != nil && CodeOf(err) != CodeNotFound {

@@ -19,8 +19,27 @@ type rows struct {
 	tokens   map[string]Token
 	replays  map[string]Replay
 	events   []Event
+	uses     map[string]Use
+	notes    map[string]Note
 	woken    []Job
 	conflict int // how many commits still lose their compare-and-set
+}
+
+func (r *rows) Uses(_ context.Context, ids []string) (map[string]Use, error) {
+	found := map[string]Use{}
+	for _, id := range ids {
+		if use, ok := r.uses[id]; ok {
+			found[id] = use
+		}
+	}
+	return found, nil
+}
+
+func (r *rows) Note(_ context.Context, key string) (Note, error) {
+	if n, ok := r.notes[key]; ok {
+		return n, nil
+	}
+	return Note{}, Errorf(CodeNotFound, "nothing was noted")
 }
 
 func (r *rows) Commit(_ context.Context, ch Change) error {
@@ -56,6 +75,17 @@ func (r *rows) Commit(_ context.Context, ch Change) error {
 	}
 	if ch.Person != nil {
 		r.people[ch.Person.Subject] = *ch.Person
+	}
+	for _, use := range ch.Uses {
+		r.uses[use.Environment] = use
+	}
+	if n := ch.Note; n != nil {
+		if r.notes[n.Key].Version != n.Version {
+			return Errorf(CodeConflict, "It changed.")
+		}
+		next := *n
+		next.Version++
+		r.notes[n.Key] = next
 	}
 	r.events, r.woken = append(r.events, ch.Events...), append(r.woken, ch.Wake...)
 	return nil
@@ -167,7 +197,8 @@ func (g gates) Allowed(context.Context, string) error {
 }
 
 func newTestService() (*Service, *rows) {
-	r := &rows{envs: map[string]Environment{}, people: map[string]Person{}, tokens: map[string]Token{}, replays: map[string]Replay{}}
+	r := &rows{envs: map[string]Environment{}, people: map[string]Person{}, tokens: map[string]Token{}, replays: map[string]Replay{},
+		uses: map[string]Use{}, notes: map[string]Note{}}
 	return NewService(ServiceConfig{Store: r, Feed: &Feed{}, Catalogue: shelf{}, Clusters: gates{}, Installation: "test",
 		Now: func() time.Time { return t0 }}), r
 }
@@ -350,22 +381,6 @@ func TestExtend(t *testing.T) {
 	}
 	if _, err := s.Extend(t.Context(), boss, e.ID, 3*time.Hour, 0); CodeOf(err) != CodeInvalid || !strings.Contains(err.Error(), "1h") {
 		t.Errorf("beyond the longest life: got %v; want invalid, saying that 1h is left", err)
-	}
-}
-
-func TestExpiredIsJudgedAgainBeforeItEnds(t *testing.T) {
-	s, r := newTestService()
-	e, _, _ := s.Up(t.Context(), alice, Request{})
-	row := r.envs[e.ID]
-	row.State, row.ReadyAt, row.ExpiresAt = StateReady, t0.Add(-5*time.Hour), t0.Add(time.Minute) // extended meanwhile
-	r.envs[e.ID] = row
-	if err := s.Expire(t.Context(), e.ID); err != nil || r.envs[e.ID].Desired != Present {
-		t.Errorf("not yet due: got %v, %s; want it kept", err, r.envs[e.ID].Desired)
-	}
-	row.ExpiresAt = t0
-	r.envs[e.ID] = row
-	if err := s.Expire(t.Context(), e.ID); err != nil || r.envs[e.ID].Desired != Absent {
-		t.Errorf("due: got %v, %s; want it ended", err, r.envs[e.ID].Desired)
 	}
 }
 

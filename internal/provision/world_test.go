@@ -397,3 +397,5 @@ func (m *memory) Person(context.Context, string) (environment.Person, error) {
 	return environment.Person{}, environment.Errorf(environment.CodeNotFound, "none")
 }
 func (m *memory) Took(context.Context, string) ([]time.Duration, error) { return nil, nil }
+
+func (m *memory) Uses(context.Context, []string) (map[string]environment.Use, error) { return nil, nil }

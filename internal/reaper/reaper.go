@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -14,10 +15,15 @@ import (
 
 // Commands is what the reaper asks for; *environment.Service is it.
 type Commands interface {
-	// Expired lists environments whose deadline has passed, at most limit.
-	Expired(ctx context.Context, limit int) ([]environment.Environment, error)
-	// Expire ends one, if it is still past its deadline when looked at again.
-	Expire(ctx context.Context, id string) error
+	// Reapable lists every environment that can come to its end.
+	Reapable(ctx context.Context) ([]string, error)
+	// Consider looks at one and says what is to be done; Carry does it, if that
+	// still holds when it is read again.
+	Consider(ctx context.Context, id string, dry bool) (environment.PlanItem, error)
+	Carry(ctx context.Context, item environment.PlanItem) (environment.Judgement, error)
+	// Reaper says whether it is paused; Hold notes why a run stopped.
+	Reaper(ctx context.Context) (environment.ReaperState, error)
+	Hold(ctx context.Context, why string) error
 	// Resync wakes every row that is not settled or has not been looked at.
 	Resync(ctx context.Context) (int, error)
 }
@@ -30,15 +36,28 @@ type Config struct {
 	// MaxPerRun bounds how many environments one run ends; default 50. What is
 	// over it waits for the next run and is logged.
 	MaxPerRun int
-	// Timeout bounds one run; default 2 minutes.
+	// MaxShare is how much of all environments one run may end for being idle,
+	// 0 to 1; default 0.5. Beyond it none of them is ended and the run waits for
+	// a person: a hub that reports nonsense must not cost a class its work.
+	// Deadlines do not count; they were promised. It does not apply to
+	// fewer than FewAtOnce.
+	MaxShare float64
+	// Probes bounds how many environments are looked at at once; default 32.
+	Probes int
+	// Timeout bounds one run; default 10 minutes.
 	Timeout time.Duration
 	Log     *slog.Logger
 }
+
+// FewAtOnce is how many environments may always end for being idle in one run.
+const FewAtOnce = 10
 
 // Reaper runs the sweeps.
 type Reaper struct {
 	Config
 	schedule cron.Schedule
+	running  sync.Mutex // one sweep at a time, whoever asked for it
+	resynced time.Time
 }
 
 // New checks the configuration. It starts nothing.
@@ -50,8 +69,14 @@ func New(c Config) (*Reaper, error) {
 	if c.MaxPerRun == 0 {
 		c.MaxPerRun = 50
 	}
+	if c.MaxShare == 0 {
+		c.MaxShare = 0.5
+	}
+	if c.Probes == 0 {
+		c.Probes = 32
+	}
 	if c.Timeout == 0 {
-		c.Timeout = 2 * time.Minute
+		c.Timeout = 10 * time.Minute
 	}
 	return &Reaper{Config: c, schedule: s}, nil
 }
@@ -75,20 +100,15 @@ func ParseSchedule(line string) (s cron.Schedule, err error) {
 	return s, nil
 }
 
-// Stats is what one run did.
-type Stats struct {
-	Expired, Failed, Woken int
-	// Capped: there was more to end than one run may.
-	Capped bool
-}
-
 // Run sweeps once at the start, since missed runs are not remembered, and
 // then on schedule until ctx ends; it returns once the last sweep has.
 func (r *Reaper) Run(ctx context.Context) error {
 	sweep := func() {
 		run, cancel := context.WithTimeout(ctx, r.Timeout)
 		defer cancel()
-		r.Sweep(run)
+		if _, err := r.Sweep(run, Options{}); err != nil {
+			r.Log.Error("sweep", "reason", err.Error())
+		}
 	}
 	log := cron.PrintfLogger(slogPrinter{r.Log})
 	// The order matters: Recover outside of Skip would keep Skip's token after
@@ -101,33 +121,6 @@ func (r *Reaper) Run(ctx context.Context) error {
 	<-ctx.Done()
 	<-c.Stop().Done()
 	return nil
-}
-
-// Sweep ends what is past its deadline and wakes the rest. One failure never
-// ends a sweep.
-func (r *Reaper) Sweep(ctx context.Context) Stats {
-	var stats Stats
-	due, err := r.Commands.Expired(ctx, r.MaxPerRun+1)
-	if err != nil {
-		r.Log.Error("sweep", "reason", err.Error())
-	}
-	for i, e := range due {
-		if stats.Capped = i >= r.MaxPerRun; stats.Capped {
-			r.Log.Warn("sweep stopped at its limit; the rest waits for the next run", "limit", r.MaxPerRun)
-			break
-		}
-		if err := r.Commands.Expire(ctx, e.ID); err != nil {
-			stats.Failed++
-			r.Log.Error("sweep", "env_id", e.ID, "reason", err.Error())
-			continue
-		}
-		stats.Expired++
-		r.Log.Info("ended", "env_id", e.ID, "reason", "deadline", "expired_at", e.ExpiresAt)
-	}
-	if stats.Woken, err = r.Commands.Resync(ctx); err != nil {
-		r.Log.Error("resync", "reason", err.Error())
-	}
-	return stats
 }
 
 // slogPrinter lets cron's logger end in slog.

@@ -3,8 +3,13 @@ package reaper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,30 +44,42 @@ func FuzzParseSchedule(f *testing.F) {
 	})
 }
 
-// commands is a scripted Commands.
+// commands is a scripted Commands: what Consider says of each, by id.
 type commands struct {
-	due     []environment.Environment
+	mu      sync.Mutex
+	plan    map[string]environment.Judgement
 	broken  map[string]bool
-	expired []string
+	carried []string
+	state   environment.ReaperState
 	resyncs int
 	panics  bool
 }
 
-func (c *commands) Expired(_ context.Context, limit int) ([]environment.Environment, error) {
+func (c *commands) Reapable(context.Context) ([]string, error) {
 	if c.panics {
 		c.panics = false
 		panic("once")
 	}
-	return c.due[:min(limit, len(c.due))], nil
+	return slices.Sorted(maps.Keys(c.plan)), nil
 }
 
-func (c *commands) Expire(_ context.Context, id string) error {
+func (c *commands) Consider(_ context.Context, id string, _ bool) (environment.PlanItem, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.broken[id] {
-		return errors.New("broken")
+		return environment.PlanItem{}, errors.New("broken")
 	}
-	c.expired = append(c.expired, id)
-	return nil
+	return environment.PlanItem{Environment: environment.Environment{ID: id}, Judgement: c.plan[id]}, nil
 }
+
+func (c *commands) Carry(_ context.Context, i environment.PlanItem) (environment.Judgement, error) {
+	c.carried = append(c.carried, i.Environment.ID)
+	return i.Judgement, nil
+}
+
+func (c *commands) Reaper(context.Context) (environment.ReaperState, error) { return c.state, nil }
+
+func (c *commands) Hold(_ context.Context, why string) error { c.state.Held = why; return nil }
 
 func (c *commands) Resync(context.Context) (int, error) { c.resyncs++; return 7, nil }
 
@@ -75,14 +92,66 @@ func reaper(t *testing.T, c *commands, limit int) *Reaper {
 	return r
 }
 
+var t0 = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func ends(cause environment.EndCause, after time.Duration) environment.Judgement {
+	return environment.Judgement{Action: environment.ReapDelete, Cause: cause, At: t0.Add(after)}
+}
+
+func sweep(t *testing.T, r *Reaper, o Options) Report {
+	t.Helper()
+	report, err := r.Sweep(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
 func TestSweepGoesOnAfterAFailureAndStopsAtItsLimit(t *testing.T) {
-	c := &commands{due: []environment.Environment{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "d"}}, broken: map[string]bool{"a": true}}
-	got := reaper(t, c, 3).Sweep(t.Context())
-	if diff := cmp.Diff(Stats{Expired: 2, Failed: 1, Woken: 7, Capped: true}, got); diff != "" {
+	c := &commands{broken: map[string]bool{"a": true}, plan: map[string]environment.Judgement{
+		"a": {}, "late": ends(environment.EndDeadline, time.Hour), "first": ends(environment.EndDeadline, 0), "second": ends(environment.EndIdle, time.Minute),
+		"told": {Action: environment.ReapWarn, At: t0}, "kept": {Action: environment.ReapKeep, Revive: true}, "quiet": {Action: environment.ReapKeep}}}
+	got := sweep(t, reaper(t, c, 2), Options{})
+	if got.Deleted != 2 || got.Warned != 1 || got.Failed != 1 || got.Waiting != 1 || got.Woken != 7 {
+		t.Errorf("got %+v", got)
+	}
+	if diff := cmp.Diff([]string{"first", "second", "kept", "told"}, c.carried); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"b", "c"}, c.expired); diff != "" {
-		t.Error(diff)
+}
+
+func TestSweepDoesNothingWhenDryOrPaused(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		paused bool
+		dry    bool
+	}{{"dry", false, true}, {"paused", true, false}} {
+		c := &commands{plan: map[string]environment.Judgement{"a": ends(environment.EndDeadline, 0)}, state: environment.ReaperState{Paused: test.paused}}
+		got := sweep(t, reaper(t, c, 0), Options{Dry: test.dry})
+		if len(c.carried) > 0 || got.Deleted > 0 || got.Items[0].Judgement.Action != environment.ReapDelete || got.Paused != test.paused {
+			t.Errorf("%s: got %v and %+v; want the plan and nothing done", test.name, c.carried, got)
+		}
+	}
+}
+
+func TestTooManyIdleAtOnceWaitForAPerson(t *testing.T) {
+	c := &commands{plan: map[string]environment.Judgement{"over": ends(environment.EndDeadline, 0)}}
+	for i := range 12 {
+		c.plan[fmt.Sprintf("idle%d", i)] = ends(environment.EndIdle, 0)
+	}
+	r := reaper(t, c, 0)
+	got := sweep(t, r, Options{})
+	if diff := cmp.Diff([]string{"over"}, c.carried); diff != "" || !strings.Contains(c.state.Held, "12 of 13") {
+		t.Errorf("held %q: %s", got.Held, diff)
+	}
+	if got := sweep(t, r, Options{Confirmed: true}); got.Deleted != 13 || c.state.Held != "" {
+		t.Errorf("confirmed: got %d ended, held %q; want 13", got.Deleted, c.state.Held)
+	}
+	for i := range 20 {
+		c.plan[fmt.Sprintf("busy%d", i)] = environment.Judgement{Action: environment.ReapKeep}
+	}
+	if got := sweep(t, r, Options{}); got.Deleted != 13 || got.Held != "" {
+		t.Errorf("12 of 33: got %d ended, held %q; want 13", got.Deleted, got.Held)
 	}
 }
 

@@ -44,6 +44,7 @@ func conformance(t *testing.T, url fresh) {
 		{"Notes", testNotes},
 		{"EventsSince", testEventsSince},
 		{"Took", testTook},
+		{"Uses", testUses},
 		{"Reopen", testReopen},
 		{"Killed", testKilled},
 

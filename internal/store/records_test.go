@@ -267,3 +267,24 @@ func testReopen(t *testing.T, url fresh) {
 		t.Errorf("after a restart: %v", err)
 	}
 }
+
+func testUses(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	a := environment.Use{Environment: "a", Ever: true, IdleLooks: 2, Memory: map[string]string{"scheduler": "7"}, Spent: map[string]float64{"2026-11-23": 0.5},
+		Verdict:  environment.Verdict{Is: environment.VerdictIdle, Since: at, Reason: "last used 1h ago"},
+		Activity: environment.Activity{At: at, Signals: []environment.Signal{{Source: "hub", Kind: environment.SignalQuiet, Last: at, Message: "nobody"}}}}
+	commit(t, s, environment.Change{Uses: []environment.Use{{Environment: "a"}, {Environment: "b"}}})
+	commit(t, s, environment.Change{Uses: []environment.Use{a}})
+	ids := []string{"a", "none"}
+	for range 1200 { // more than one query takes
+		ids = append(ids, environment.NewID())
+	}
+	got, err := s.Uses(t.Context(), append(ids, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]environment.Use{"a": a, "b": {Environment: "b"}}, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -26,7 +26,7 @@ func TestPeopleOfTheFirstVersionAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{`DROP INDEX people_email`, `DROP INDEX people_slack_id`, `DROP TABLE notes`, `ALTER TABLE people DROP COLUMN email`,
-		`ALTER TABLE people DROP COLUMN slack_id`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
+		`ALTER TABLE people DROP COLUMN slack_id`, `DROP TABLE uses`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
 		if _, err := db.ExecContext(t.Context(), text); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}

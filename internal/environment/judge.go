@@ -1,0 +1,287 @@
+package environment
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Verdict is what signals together say of the use of an environment.
+type Verdict struct {
+	Is VerdictKind `json:"is"`
+	// Since is when the last use ended, for idle; when it was last in use, for
+	// active; since when nothing is known, for unknown.
+	Since  time.Time `json:"since,omitzero"`
+	Reason string    `json:"reason"`
+}
+
+// VerdictKind is active, idle or unknown.
+type VerdictKind string
+
+// The verdicts.
+const (
+	VerdictActive  VerdictKind = "active"
+	VerdictIdle    VerdictKind = "idle"
+	VerdictUnknown VerdictKind = "unknown"
+)
+
+// recent is how fresh a last use makes an environment active: a hub's last
+// activity can be six minutes old although somebody is typing.
+const recent = 10 * time.Minute
+
+// Assess is the truth table: any busy signal is active (until busy work has
+// gone on for longer than Policy.MaxBusy), a recent use is active, anything
+// that did not answer is unknown, and what is left is idle since the last use
+// or, when it was never used, since it was ready. It is pure.
+func Assess(p Policy, e Environment, u Use) Verdict {
+	now := u.Activity.At
+	if e.KeepUntil.After(now) {
+		return Verdict{VerdictActive, now, "kept until " + clockTime(e.KeepUntil) + " because somebody asked for it"}
+	}
+	last := latest(u.Activity.Last(), e.ReadyAt)
+	if s, busy := u.Activity.find(SignalBusy); busy {
+		if p.MaxBusy == 0 || now.Sub(u.BusySince) < p.MaxBusy {
+			return Verdict{VerdictActive, now, s.Message}
+		}
+		return Verdict{VerdictIdle, u.BusySince.Add(p.MaxBusy),
+			fmt.Sprintf("busy without a pause for more than %s, which is the most that is waited for: %s", FormatDuration(p.MaxBusy), s.Message)}
+	}
+	if used := u.Activity.Last(); !used.IsZero() && now.Sub(used) < recent {
+		return Verdict{VerdictActive, used, "last used " + ago(now.Sub(used))}
+	}
+	if s, unknown := u.Activity.find(SignalUnknown); unknown {
+		return Verdict{VerdictUnknown, first(u.UnknownSince, now), s.Message}
+	}
+	if len(u.Activity.Signals) == 0 {
+		return Verdict{VerdictUnknown, first(u.UnknownSince, now), "nothing can be asked about its use"}
+	}
+	if !u.Ever {
+		return Verdict{VerdictIdle, last, "nobody has used it since it was ready " + ago(now.Sub(e.ReadyAt))}
+	}
+	return Verdict{VerdictIdle, last, "last used " + ago(now.Sub(last))}
+}
+
+func latest(times ...time.Time) time.Time {
+	return slices.MaxFunc(times, time.Time.Compare)
+}
+
+func ago(d time.Duration) string {
+	if d < time.Minute {
+		return "just now"
+	}
+	return FormatDuration(d.Truncate(time.Minute)) + " ago"
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// ReapAction is what the reaper would do with an environment now.
+type ReapAction string
+
+// The actions, as contract and plan name them.
+const (
+	ReapKeep   ReapAction = "keep"
+	ReapWarn   ReapAction = "warn"
+	ReapDelete ReapAction = "delete"
+	ReapSkip   ReapAction = "skip" // not the reaper's business now: being made, or protected
+)
+
+// Judgement is what Judge decided and why.
+type Judgement struct {
+	Action ReapAction
+	// Reason is a sentence for people.
+	Reason string
+	// At is when it would end if nothing changed; zero when it would not.
+	At time.Time
+	// Cause says which limit ends it, "" while none does.
+	Cause EndCause
+	// Lead is which of the policy's warnings a ReapWarn is.
+	Lead time.Duration
+	// Revive: it was announced to end and is not going to; the announcement is
+	// taken back.
+	Revive bool
+}
+
+// EndCause is why an environment ends by itself.
+type EndCause string
+
+// The causes.
+const (
+	EndDeadline EndCause = "deadline" // the time it was given is over
+	EndMaximum  EndCause = "maximum"  // the longest life that policy allows is over
+	EndIdle     EndCause = "idle"     // nobody has used it for the idle limit
+	EndUnused   EndCause = "unused"   // nobody has ever used it
+)
+
+// Ending is the end that the owner was told of. It is what was promised: an
+// environment never ends before it, and an end that moved is told anew.
+type Ending struct {
+	At    time.Time     `json:"at"`
+	Cause EndCause      `json:"cause"`
+	Lead  time.Duration `json:"lead"` // which warning it was
+	// ToldAt is when; the first of the warnings about this end.
+	ToldAt time.Time `json:"toldAt"`
+}
+
+// minIdleLooks is how often in a row an environment must be found idle.
+const minIdleLooks = 2
+
+// slack is how much later an end may come without being a new one: a hub
+// reports its last activity with a jitter.
+const slack = 2 * time.Minute
+
+// Judge decides what becomes of an environment: the only place that does. It
+// is pure, so a dry run prints exactly what a real one does.
+//
+//   - Nothing ends before the end its owner was told of, nor while it is in use
+//     or nobody can tell, except at its maximum lifetime.
+//   - An end is announced before it comes, with each of the policy's warnings
+//     once; an end that was never announced, because nobody was running, is
+//     announced then and comes a little later, yet never past the maximum.
+func Judge(p Policy, e Environment, u Use, now time.Time) Judgement {
+	switch {
+	case e.Desired == Absent:
+		return Judgement{Action: ReapSkip, Reason: "It is being deleted already."}
+	case e.ReadyAt.IsZero():
+		return notReady(e, now)
+	case e.Protected != nil:
+		return Judgement{Action: ReapSkip, Reason: "Protected by " + e.Protected.By + "; nothing ends it but a person.", Revive: e.Ending != nil}
+	}
+	end, cause, reason := endOf(p, e, u, now)
+	if end.IsZero() {
+		return Judgement{Action: ReapKeep, Reason: reason, Revive: e.Ending != nil}
+	}
+	j := Judgement{Action: ReapKeep, At: end, Cause: cause, Reason: reason}
+	leads := leadsFor(p, cause)
+	if e.Ending != nil && e.Ending.Cause == cause && end.Sub(e.Ending.At) <= slack {
+		j.At = e.Ending.At // what was promised, also when it would have come earlier
+		return promised(j, *e.Ending, leads, now)
+	}
+	return surprise(j, e, leads, now, maximum(p, e))
+}
+
+// notReady bounds what was asked for as a clock time and never became ready.
+func notReady(e Environment, now time.Time) Judgement {
+	if !e.ExpiresAt.IsZero() && !now.Before(e.ExpiresAt) {
+		return Judgement{Action: ReapDelete, At: e.ExpiresAt, Cause: EndDeadline, Reason: "Its time was over before it was ready."}
+	}
+	return Judgement{Action: ReapSkip, At: e.ExpiresAt, Reason: "It is still being made."}
+}
+
+// maximum is when it ends whatever happens; zero for never.
+func maximum(p Policy, e Environment) time.Time {
+	if p.MaxTTL == 0 {
+		return time.Time{}
+	}
+	return latest(e.ReadyAt.Add(p.MaxTTL), e.ExpiresAt)
+}
+
+// endOf is the earliest end that would come if nothing changed.
+func endOf(p Policy, e Environment, u Use, now time.Time) (time.Time, EndCause, string) {
+	end, cause, reason := e.ExpiresAt, EndDeadline, "Its time is over at "+clockTime(e.ExpiresAt)+"."
+	hard := maximum(p, e)
+	if !end.IsZero() && !now.Before(end) && u.Verdict.Is != VerdictIdle && (hard.IsZero() || end.Before(hard)) {
+		// Past its time, yet in use, or nobody knows: it may finish.
+		end, cause = hard, EndMaximum
+		reason = "Past its time, but " + inUse(u) + "."
+		if !hard.IsZero() {
+			reason += " At " + clockTime(hard) + " it ends in any case."
+		}
+	}
+	if idle, why, ok := idleEnd(p, e, u); ok && (end.IsZero() || idle.Before(end)) {
+		end, cause = idle, EndIdle
+		if !u.Ever {
+			cause = EndUnused
+		}
+		reason = why
+	}
+	if cause == EndDeadline && u.Verdict.Is != "" {
+		reason += " Now: " + inUse(u) + "."
+	}
+	if end.IsZero() {
+		reason = "It has no end: " + inUse(u) + "."
+	}
+	return end, cause, reason
+}
+
+func inUse(u Use) string {
+	switch u.Verdict.Is {
+	case VerdictActive:
+		return "in use (" + u.Verdict.Reason + ")"
+	case VerdictIdle:
+		return "idle (" + u.Verdict.Reason + ")"
+	default:
+		return "nobody can tell whether it is in use (" + first(u.Verdict.Reason, "not looked at yet") + ")"
+	}
+}
+
+// idleEnd is when idleness ends it. One look is not enough.
+func idleEnd(p Policy, e Environment, u Use) (time.Time, string, bool) {
+	limit := p.Idle
+	if !u.Ever {
+		limit = max(p.Unused, p.Idle)
+	}
+	if limit == 0 || u.Verdict.Is != VerdictIdle || u.IdleLooks < minIdleLooks {
+		return time.Time{}, "", false
+	}
+	end := latest(u.Verdict.Since.Add(limit), e.KeepUntil)
+	return end, fmt.Sprintf("Idle: %s; %s idle end it at %s.", u.Verdict.Reason, FormatDuration(limit), clockTime(end)), true
+}
+
+// leadsFor are the warnings that make sense before an end, longest first. An
+// idle limit of 15 minutes has no room for a warning 30 minutes ahead.
+func leadsFor(p Policy, cause EndCause) []time.Duration {
+	leads := slices.Clone(p.Warnings)
+	slices.SortFunc(leads, func(a, b time.Duration) int { return int(b - a) })
+	leads = slices.Compact(leads)
+	if cause == EndIdle || cause == EndUnused {
+		most := p.Idle * 2 / 3
+		leads = slices.DeleteFunc(leads, func(d time.Duration) bool { return d > most })
+		if len(leads) == 0 && len(p.Warnings) > 0 {
+			leads = []time.Duration{most}
+		}
+	}
+	return leads
+}
+
+// promised: the owner knows of this end; the next warning, or the end.
+func promised(j Judgement, told Ending, leads []time.Duration, now time.Time) Judgement {
+	if !now.Before(j.At) {
+		j.Action = ReapDelete
+		return j
+	}
+	for _, lead := range slices.Backward(leads) { // the shortest that is due
+		if j.At.Sub(now) <= lead && lead < told.Lead {
+			j.Action, j.Lead = ReapWarn, lead
+			return j
+		}
+	}
+	return j
+}
+
+// surprise: the owner does not know of this end, or of another one.
+func surprise(j Judgement, e Environment, leads []time.Duration, now, hard time.Time) Judgement {
+	due := slices.IndexFunc(leads, func(d time.Duration) bool { return j.At.Sub(now) <= d })
+	switch {
+	case len(leads) == 0 && !now.Before(j.At), !hard.IsZero() && !now.Before(hard):
+		j.Action = ReapDelete // there is nothing to say, or no time left to say it
+		return j
+	case due < 0:
+		// It ends later than any warning; what was announced for earlier is off.
+		j.Revive = e.Ending != nil
+		return j
+	}
+	// Whoever was not told in time gets the time of the last warning.
+	if least := leads[len(leads)-1]; j.At.Sub(now) < least/2 {
+		j.At = now.Add(least)
+		if !hard.IsZero() && j.At.After(hard) {
+			j.At = hard
+		}
+	}
+	j.Action = ReapWarn
+	for _, lead := range leads[due:] { // the shortest that is due: one message, not two at once
+		if j.At.Sub(now) <= lead {
+			j.Lead = lead
+		}
+	}
+	return j
+}

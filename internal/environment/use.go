@@ -1,0 +1,131 @@
+package environment
+
+import (
+	"context"
+	"time"
+)
+
+// Signal is what one source says of the use of an environment.
+type Signal struct {
+	Source string     `json:"source"` // hub, server, kernel, terminal, scheduler, workers, lease
+	Kind   SignalKind `json:"kind"`
+	// Last is the latest use the source knows of; zero when it knows of none.
+	Last time.Time `json:"last,omitzero"`
+	// Message says it in words, without a name or a secret of the inside:
+	// "kernel python3 has been running for 2h".
+	Message string `json:"message"`
+}
+
+// SignalKind is what a signal means for idleness.
+type SignalKind string
+
+// The kinds. What could not be asked is unknown, and unknown is never idle.
+const (
+	SignalBusy    SignalKind = "busy"    // at work at this moment
+	SignalQuiet   SignalKind = "quiet"   // nothing goes on; Last says when it last did
+	SignalUnknown SignalKind = "unknown" // did not answer, or would not say
+)
+
+// Activity is one look at everything that can tell of use.
+type Activity struct {
+	At      time.Time `json:"at"`
+	Signals []Signal  `json:"signals"`
+}
+
+// Last is the latest use that any signal knows of; zero for none.
+func (a Activity) Last() time.Time {
+	var last time.Time
+	for _, s := range a.Signals {
+		if s.Last.After(last) {
+			last = s.Last
+		}
+	}
+	return last
+}
+
+// first signal of a kind.
+func (a Activity) find(kind SignalKind) (Signal, bool) {
+	for _, s := range a.Signals {
+		if s.Kind == kind {
+			return s, true
+		}
+	}
+	return Signal{}, false
+}
+
+// Use is what is remembered of an environment's use between looks. It is a
+// row of its own, since it changes all the time: nobody's If-Match fails
+// because a kernel became idle.
+type Use struct {
+	Environment string   `json:"environment"`
+	Activity    Activity `json:"activity"` // the last look
+	Verdict     Verdict  `json:"verdict"`  // what was made of it
+	// IdleLooks counts the looks in a row that found it idle; one is not enough
+	// to act on.
+	IdleLooks int `json:"idleLooks"`
+	// BusySince and UnknownSince are when the present stretch began; zero
+	// outside of one.
+	BusySince    time.Time `json:"busySince,omitzero"`
+	UnknownSince time.Time `json:"unknownSince,omitzero"`
+	// Ever is set once any use was seen; until then the never-used grace holds.
+	Ever bool `json:"ever"`
+	// Memory is what the prober wants to be given at its next look, such as the
+	// counters of a scheduler that cannot say since when it is idle.
+	Memory map[string]string `json:"memory,omitempty"`
+	// Spent is the estimated cost by UTC day, "2026-11-23" to US dollars, up to
+	// SpentUntil.
+	Spent      map[string]float64 `json:"spent,omitempty"`
+	SpentUntil time.Time          `json:"spentUntil,omitzero"`
+}
+
+// Prober looks at what goes on in an environment. It never fails: what does
+// not answer is a signal of its own. A look must not count as use.
+type Prober interface {
+	Probe(ctx context.Context, p Probe) (Activity, map[string]string)
+}
+
+// Probe is what a Prober is given.
+type Probe struct {
+	Environment Environment
+	Plan        Plan
+	Target      Target
+	// Memory is what the last look returned, nil at first.
+	Memory map[string]string
+	// Now is the time of the look; times that servers report are clamped to it.
+	Now time.Time
+}
+
+// Learn takes a look into what is remembered and returns the new verdict.
+//
+// Two looks within a minute count as one: what they agree on proves no more.
+func (u *Use) Learn(p Policy, e Environment, a Activity, memory map[string]string) Verdict {
+	again := a.At.Sub(u.Activity.At) >= time.Minute
+	u.Environment, u.Activity, u.Memory = e.ID, a, memory
+	if !a.Last().IsZero() {
+		u.Ever = true
+	}
+	_, busy := a.find(SignalBusy)
+	u.BusySince = stretch(u.BusySince, busy, a.At)
+	u.Ever = u.Ever || busy
+	u.Verdict = Assess(p, e, *u)
+	u.UnknownSince = stretch(u.UnknownSince, u.Verdict.Is == VerdictUnknown, a.At)
+	switch {
+	case u.Verdict.Is != VerdictIdle:
+		u.IdleLooks = 0
+	case again || u.IdleLooks == 0:
+		u.IdleLooks++
+	}
+	return u.Verdict
+}
+
+// stretch keeps when something began, for as long as it lasts.
+func stretch(since time.Time, on bool, now time.Time) time.Time {
+	switch {
+	case !on:
+		return time.Time{}
+	case since.IsZero():
+		return now
+	default:
+		return since
+	}
+}

@@ -1,0 +1,182 @@
+package reaper
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// Options are how a person runs a sweep; the zero value is how cron does.
+type Options struct {
+	// Dry only says what would be done.
+	Dry bool
+	// Confirmed ends more idle environments at once than MaxShare allows.
+	Confirmed bool
+}
+
+// Report is what one sweep did, or with Dry would do.
+type Report struct {
+	At    time.Time
+	Items []environment.PlanItem // every environment, with what was done about it
+	// Warned, Deleted and Failed count; Waiting is what MaxPerRun left for the
+	// next run; Woken is how many rows the runner looks at again.
+	Warned, Deleted, Failed, Waiting, Woken int
+	// Held says why idle environments were left alone, "" when they were not.
+	Held string
+	// Paused: nothing was ended or warned.
+	Paused bool
+}
+
+// resyncEvery is how often every row is woken. Sweeps come more often.
+const resyncEvery = 5 * time.Minute
+
+// Sweep looks at every environment, warns, and ends what is at its end. One
+// environment that cannot be read or ended never ends a sweep. Its error means
+// that the store does not answer, and that nothing was done.
+func (r *Reaper) Sweep(ctx context.Context, o Options) (Report, error) {
+	r.running.Lock()
+	defer r.running.Unlock()
+	report := Report{At: time.Now().UTC()}
+	state, err := r.Commands.Reaper(ctx)
+	if err != nil {
+		return report, err
+	}
+	report.Paused = state.Paused
+	ids, err := r.Commands.Reapable(ctx)
+	if err != nil {
+		return report, err
+	}
+	r.consider(ctx, ids, o.Dry, &report)
+	acts := r.choose(&report, o)
+	if !o.Dry && !report.Paused {
+		r.carry(ctx, acts, &report)
+		if err := r.Commands.Hold(ctx, report.Held); err != nil {
+			r.Log.Error("sweep", "reason", err.Error())
+		}
+	}
+	if !o.Dry {
+		r.resync(ctx, &report)
+	}
+	return report, nil
+}
+
+// consider looks at all, a bounded number at once.
+func (r *Reaper) consider(ctx context.Context, ids []string, dry bool, report *Report) {
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(r.Probes)
+	for _, id := range ids {
+		group.Go(func() error {
+			item, err := r.Commands.Consider(ctx, id, dry)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				report.Failed++
+				r.Log.Error("look", "env_id", id, "reason", err.Error())
+				return nil
+			}
+			report.Items = append(report.Items, item)
+			return nil
+		})
+	}
+	_ = group.Wait() // every failure was counted
+	slices.SortFunc(report.Items, func(a, b environment.PlanItem) int {
+		return cmp.Or(a.Judgement.At.Compare(b.Judgement.At), cmp.Compare(a.Environment.ID, b.Environment.ID))
+	})
+}
+
+// choose picks what this run does, and marks what it leaves as skipped.
+func (r *Reaper) choose(report *Report, o Options) []*environment.PlanItem {
+	report.Held = r.held(report.Items, o)
+	var acts []*environment.PlanItem
+	deletes := 0
+	for i := range report.Items {
+		item := &report.Items[i]
+		j := &item.Judgement
+		switch {
+		case j.Action == environment.ReapDelete && report.Held != "" && idle(*j):
+			j.Action, j.Reason = environment.ReapSkip, j.Reason+" Held: "+report.Held
+			continue
+		case j.Action == environment.ReapDelete && deletes == r.MaxPerRun:
+			report.Waiting++
+			j.Action, j.Reason = environment.ReapSkip, j.Reason+" It waits for the next run: one run ends at most "+fmt.Sprint(r.MaxPerRun)+"."
+			continue
+		case j.Action == environment.ReapDelete:
+			deletes++
+		case j.Action != environment.ReapWarn && !j.Revive:
+			continue
+		}
+		acts = append(acts, item)
+	}
+	if report.Waiting > 0 {
+		r.Log.Warn("a sweep reached its limit; the rest waits for the next", "limit", r.MaxPerRun, "waiting", report.Waiting)
+	}
+	return acts
+}
+
+func idle(j environment.Judgement) bool {
+	return j.Cause == environment.EndIdle || j.Cause == environment.EndUnused
+}
+
+// held says why idle environments are not ended in this run.
+func (r *Reaper) held(items []environment.PlanItem, o Options) string {
+	n := 0
+	for _, item := range items {
+		if item.Judgement.Action == environment.ReapDelete && idle(item.Judgement) {
+			n++
+		}
+	}
+	if o.Confirmed || n <= FewAtOnce || float64(n) <= r.MaxShare*float64(len(items)) {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d environments look idle at once, more than the %.0f %% that may end without a person; `daskbot reaper run --confirm` ends them.",
+		n, len(items), r.MaxShare*100)
+}
+
+// carry does what was chosen: deletions first.
+func (r *Reaper) carry(ctx context.Context, acts []*environment.PlanItem, report *Report) {
+	slices.SortStableFunc(acts, func(a, b *environment.PlanItem) int { return rank(a) - rank(b) })
+	for _, item := range acts {
+		j, err := r.Commands.Carry(ctx, *item)
+		if err != nil {
+			report.Failed++
+			r.Log.Error("sweep", "env_id", item.Environment.ID, "reason", err.Error())
+			continue
+		}
+		item.Judgement = j
+		switch j.Action {
+		case environment.ReapDelete:
+			report.Deleted++
+			r.Log.Info("ended", "env_id", item.Environment.ID, "cause", string(j.Cause), "reason", j.Reason)
+		case environment.ReapWarn:
+			report.Warned++
+			r.Log.Info("warned", "env_id", item.Environment.ID, "ends_at", j.At, "reason", j.Reason)
+		default: // it was extended or used in between
+		}
+	}
+}
+
+func rank(i *environment.PlanItem) int {
+	if i.Judgement.Action == environment.ReapDelete {
+		return 0
+	}
+	return 1
+}
+
+func (r *Reaper) resync(ctx context.Context, report *Report) {
+	if now := time.Now(); now.Sub(r.resynced) >= resyncEvery {
+		n, err := r.Commands.Resync(ctx)
+		if err != nil {
+			r.Log.Error("resync", "reason", err.Error())
+			return
+		}
+		report.Woken, r.resynced = n, now
+	}
+}
