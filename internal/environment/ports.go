@@ -3,6 +3,7 @@ package environment
 import (
 	"context"
 	"io"
+	"net"
 	"time"
 )
 
@@ -240,6 +241,24 @@ type Workloads interface {
 	Logs(ctx context.Context, t Target, p Plan, component string, tail int, w io.Writer) error
 	// Kubeconfig makes a kubeconfig for the owner, bound to the namespace.
 	Kubeconfig(ctx context.Context, t Target, p Plan) ([]byte, error)
+}
+
+// Inside reaches what runs in a cluster through its API server: no public
+// address, no proxy that would take a look for use. Its errors mean unknown.
+type Inside interface {
+	// Pods lists the pods of a namespace that match a Kubernetes label selector.
+	Pods(ctx context.Context, t Target, namespace, selector string) ([]Pod, error)
+	// Dial connects to a TCP port of a pod. Whoever dials closes.
+	Dial(ctx context.Context, t Target, namespace, pod string, port int) (net.Conn, error)
+}
+
+// Pod is a pod as far as use can be told from it.
+type Pod struct {
+	Name    string
+	Labels  map[string]string
+	Ready   bool
+	Pending bool // not running yet: no node, or pulling its image
+	Started time.Time
 }
 
 // Charts is the port to Helm. It never waits for workloads.
