@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/daskbot/daskbot/internal/activity"
@@ -50,6 +52,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 	if d.store, err = store.Open(ctx, store.Config{URL: cfg.Store.URL, Log: log, Workers: cfg.Limits.Workers, Key: cfg.Store.KeyBytes()}); err != nil {
 		return nil, err
 	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	ports, err := d.ports(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -61,10 +65,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Limits: provision.Limits{
 		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
 	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule,
-		MaxPerRun: cfg.Reaper.MaxPerRun, MaxShare: cfg.Reaper.MaxShare, Probes: cfg.Reaper.Probes, Log: log}); err != nil {
+		MaxPerRun: cfg.Reaper.MaxPerRun, MaxShare: cfg.Reaper.MaxShare, Probes: cfg.Reaper.Probes,
+		Observe: newReaperMetrics(metrics).observe, Log: log}); err != nil {
 		return nil, err
 	}
-	server, err := api.New(api.Config{Service: d.service, Ready: d.ready(cfg), Metrics: promhttp.Handler(), Log: log,
+	server, err := api.New(api.Config{Service: d.service, Ready: d.ready(cfg), Metrics: promhttp.InstrumentMetricHandler(metrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})), Log: log,
 		BodyLimit: cfg.Limits.BodyBytes, Version: version()})
 	if err != nil {
 		return nil, err

@@ -22,6 +22,9 @@ type PlanItem struct {
 	Use         Use
 	Judgement   Judgement
 	Terms       Terms
+	// USDPerHour is what it costs, as estimated at a look; 0 when it was not
+	// looked at this time.
+	USDPerHour float64
 }
 
 // Plan says what the reaper would do now, judged by the last looks: the same
@@ -42,7 +45,7 @@ func (s *Service) Plan(ctx context.Context, who Caller) ([]PlanItem, error) {
 		}
 		for _, e := range items {
 			terms, use := s.TermsFor(e), uses[e.ID]
-			plan = append(plan, PlanItem{e, use, Judge(terms.Policy, e, use, now), terms})
+			plan = append(plan, PlanItem{Environment: e, Use: use, Judgement: Judge(terms.Policy, e, use, now), Terms: terms})
 		}
 		if next == "" {
 			return plan, nil
@@ -139,6 +142,7 @@ func (s *Service) account(ctx context.Context, i *PlanItem, now time.Time) error
 	if err != nil {
 		return err
 	}
+	i.USDPerHour = l.Cost.USDPerHour
 	i.Use.Spend(l.Cost.USDPerHour, i.Environment.CreatedAt, now)
 	return nil
 }

@@ -46,6 +46,8 @@ type Config struct {
 	Probes int
 	// Timeout bounds one run; default 10 minutes.
 	Timeout time.Duration
+	// Observe is told of every run that was not dry, for metrics; may be nil.
+	Observe func(Report)
 	Log     *slog.Logger
 }
 

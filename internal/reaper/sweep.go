@@ -63,6 +63,7 @@ func (r *Reaper) Sweep(ctx context.Context, o Options) (Report, error) {
 	}
 	if !o.Dry {
 		r.resync(ctx, &report)
+		r.alert(report)
 	}
 	return report, nil
 }
@@ -178,5 +179,32 @@ func (r *Reaper) resync(ctx context.Context, report *Report) {
 			return
 		}
 		report.Woken, r.resynced = n, now
+	}
+}
+
+// unknownFor is how long nothing may be known of the use of an environment
+// before somebody should look: it is not ended for being idle meanwhile.
+const unknownFor = 30 * time.Minute
+
+// Unknown counts environments of whose use nothing has been known for long.
+func (r Report) Unknown() int {
+	n := 0
+	for _, item := range r.Items {
+		if since := item.Use.UnknownSince; !since.IsZero() && r.At.Sub(since) > unknownFor {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Reaper) alert(report Report) {
+	if n := report.Unknown(); n > 0 {
+		r.Log.Warn("nothing is known of the use of some environments; they live to their maximum", "count", n, "for", unknownFor.String())
+	}
+	if report.Held != "" {
+		r.Log.Warn("a sweep waits for a person", "reason", report.Held)
+	}
+	if r.Observe != nil {
+		r.Observe(report)
 	}
 }
