@@ -148,6 +148,7 @@ func (r *Reaper) carry(ctx context.Context, acts []*environment.PlanItem, report
 		j, err := r.Commands.Carry(ctx, *item)
 		if err != nil {
 			report.Failed++
+			item.Judgement.Action = environment.ReapSkip // the next run tries again
 			r.Log.Error("sweep", "env_id", item.Environment.ID, "reason", err.Error())
 			continue
 		}
