@@ -69,7 +69,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 		Observe: newReaperMetrics(metrics).observe, Log: log}); err != nil {
 		return nil, err
 	}
-	server, err := api.New(api.Config{Service: d.service, Ready: d.ready(cfg), Metrics: promhttp.InstrumentMetricHandler(metrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})), Log: log,
+	server, err := api.New(api.Config{Service: d.service, Ready: d.ready(cfg), Sweep: d.sweep, Metrics: promhttp.InstrumentMetricHandler(metrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})), Log: log,
 		BodyLimit: cfg.Limits.BodyBytes, Version: version()})
 	if err != nil {
 		return nil, err
@@ -79,6 +79,12 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 		return d, d.slack(cfg, ports.Store, feed)
 	}
 	return d, nil
+}
+
+// sweep runs the reaper for whoever asks over REST.
+func (d *daemon) sweep(ctx context.Context, dry, confirmed bool) (api.Swept, error) {
+	r, err := d.reaper.Sweep(ctx, reaper.Options{Dry: dry, Confirmed: confirmed})
+	return api.Swept{Items: r.Items, Warned: r.Warned, Deleted: r.Deleted, Failed: r.Failed, Waiting: r.Waiting, Held: r.Held, Paused: r.Paused}, err
 }
 
 // slack adds Slack's way in beside the API's, and its way out. Slack is not

@@ -35,7 +35,7 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{double: newDouble(), log: &bytes.Buffer{}}
-	s, err := New(Config{Service: b.double, Log: slog.New(slog.NewJSONHandler(b.log, nil)), Version: "test", BodyLimit: 10_000,
+	s, err := New(Config{Service: b.double, Sweep: b.double.swept, Log: slog.New(slog.NewJSONHandler(b.log, nil)), Version: "test", BodyLimit: 10_000,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics 1\n") })})
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestAnswers(t *testing.T) {
 		"up twice in one key":     {"POST", Base + "/environments", `{"owner":"alice","profile":"daskhub"}`, []string{"Idempotency-Key", "k-1"}, 200, "", "", ""},
 		"list":                    {"GET", Base + "/environments?owner=alice&state=ready,failed&limit=10", "", nil, 200, "Cache-Control", "private, no-cache", `"next":""`},
 		"list, empty":             {"GET", Base + "/environments?owner=nobody", "", nil, 200, "", "", `"items":[]`},
-		"get":                     {"GET", one, "", nil, 200, "ETag", `"v3"`, `"verdict":"unknown"`},
+		"get":                     {"GET", one, "", nil, 200, "ETag", `"v3"`, `"verdict":"idle"`},
 		"get, described":          {"GET", one + "?describe=true", "", nil, 200, "", "", `"version":"2026.1.1"`},
 		"get, unchanged":          {"GET", one, "", []string{"If-None-Match", `W/"v3"`}, 304, "ETag", `"v3"`, ""},
 		"get, changed":            {"GET", one, "", []string{"If-None-Match", `"v2", "v1"`}, 200, "", "", ""},
@@ -189,6 +189,20 @@ func TestAnswers(t *testing.T) {
 		"scale, below nothing":    {"POST", one + "/scale", `{"workers":-1}`, nil, 422, "", "", `"example":4`},
 		"packages":                {"POST", one + "/packages", `{"add":["s3fs"]}`, nil, 202, "", "", `"s3fs"`},
 		"upgrade":                 {"POST", one + "/upgrade", "", nil, 202, "", "", ""},
+		"keep":                    {"POST", one + "/keep", `{"for":"1h"}`, nil, 200, "ETag", `"v4"`, `"keepUntil":"2026-11-23T13:00:00Z"`},
+		"keep, nonsense":          {"POST", one + "/keep", `{"for":"soon"}`, nil, 422, "", "", `"field":"for"`},
+		"protect":                 {"POST", one + "/protect", `{}`, nil, 200, "", "", `"protected":{"by":"admin"`},
+		"protect, off":            {"POST", one + "/protect", `{"off":true}`, nil, 200, "", "", ""},
+		"protect, by a student":   {"POST", one + "/protect", `{}`, []string{"Authorization", "Bearer alice"}, 403, "", "", ""},
+		"get, judged":             {"GET", one, "", nil, 200, "", "", `"next":{"action":"warn"`},
+		"get, limits":             {"GET", one, "", nil, 200, "", "", `{"name":"idle","value":"45m","from":"course"}`},
+		"plan":                    {"GET", Base + "/reaper/plan", "", nil, 200, "", "", `"environment":"kq7wm2xd"`},
+		"run":                     {"POST", Base + "/reaper/run", `{"confirm":true}`, nil, 200, "", "", `"warned":1`},
+		"run, dry":                {"POST", Base + "/reaper/run", `{"dryRun":true}`, nil, 200, "", "", `"held":"12 of 13`},
+		"run, by a student":       {"POST", Base + "/reaper/run", `{}`, []string{"Authorization", "Bearer alice"}, 403, "", "", ""},
+		"pause":                   {"POST", Base + "/reaper/pause", "", nil, 200, "", "", `"paused":true`},
+		"pause, by a student":     {"POST", Base + "/reaper/pause", "", []string{"Authorization", "Bearer alice"}, 403, "", "", ""},
+		"resume":                  {"POST", Base + "/reaper/resume", "", nil, 200, "", "", `"paused":false`},
 		"events":                  {"GET", one + "/events?after=1", "", nil, 200, "", "", `"detail":"for staff"`},
 		"events, full page":       {"GET", one + "/events?limit=1", "", nil, 200, "", "", `"next":"1"`},
 		"credentials":             {"GET", one + "/credentials", "", nil, 200, "Cache-Control", "no-store", password},

@@ -23,6 +23,7 @@ type double struct {
 	panics string
 	asked  []environment.Request
 	told   chan struct{}
+	reaper environment.ReaperState
 }
 
 var (
@@ -258,7 +259,8 @@ func (d *double) Look(_ context.Context, who environment.Caller, id string) (env
 		return environment.Look{}, err
 	}
 	return environment.Look{Cluster: environment.Cluster{Name: "daskbot-" + id, Location: "us-central1-a", Nodes: 2}, Estimate: when.Add(time.Minute),
-		Step: 2, Steps: 7, Cost: environment.Cost{USDPerHour: 0.2, USDTotal: 0.35, PricesAsOf: "2026-07-30"}}, d.scripted("Look")
+		Step: 2, Steps: 7, Cost: environment.Cost{USDPerHour: 0.2, USDTotal: 0.35, PricesAsOf: "2026-07-30"},
+		Use: used, Judgement: judged, Terms: terms}, d.scripted("Look")
 }
 
 func (d *double) Describe(_ context.Context, who environment.Caller, id string) (environment.SeenWorkloads, error) {

@@ -15,7 +15,8 @@ func TestGarbageIsRefusedWell(t *testing.T) {
 	b := newBench(t)
 	paths := []string{"/environments", "/environments/{}", "/environments/{}/extend", "/environments/{}/scale", "/environments/{}/packages",
 		"/environments/{}/upgrade", "/environments/{}/events", "/environments/{}/credentials", "/environments/{}/logs", "/people/{}", "/tokens",
-		"/tokens/{}", "/projects/{}/check", "/profiles", "/me", "/{}"}
+		"/tokens/{}", "/projects/{}/check", "/profiles", "/me", "/{}",
+		"/environments/{}/keep", "/environments/{}/protect", "/reaper/plan", "/reaper/run", "/reaper/pause"}
 	rapid.Check(t, func(r *rapid.T) {
 		path := rapid.SampledFrom(paths).Draw(r, "path")
 		name := rapid.OneOf(rapid.Just("kq7wm2xd"), rapid.String(), rapid.StringN(0, 300, 600)).Draw(r, "name")

@@ -38,6 +38,8 @@ type Config struct {
 	// Ready says whether the store, the queue and the cloud can be reached;
 	// nil means always. Its error is shown to whoever asks /readyz.
 	Ready func(ctx context.Context) error
+	// Sweep runs the reaper at once; nil when this daemon has none.
+	Sweep Sweep
 	// Metrics is served at /metrics; nil leaves the path out.
 	Metrics http.Handler
 	Log     *slog.Logger
@@ -53,6 +55,7 @@ type Config struct {
 type Server struct {
 	service   Service
 	ready     func(ctx context.Context) error
+	sweep     Sweep
 	log       *slog.Logger
 	bodyLimit int64
 	version   string
@@ -65,7 +68,7 @@ func New(c Config) (*Server, error) {
 	if c.Service == nil || c.Log == nil {
 		return nil, errors.New("api: Service and Log are required")
 	}
-	s := &Server{service: c.Service, ready: c.Ready, log: c.Log, bodyLimit: c.BodyLimit, version: c.Version}
+	s := &Server{service: c.Service, ready: c.Ready, sweep: c.Sweep, log: c.Log, bodyLimit: c.BodyLimit, version: c.Version}
 	if s.bodyLimit <= 0 {
 		s.bodyLimit = defaultBodyLimit
 	}
@@ -74,6 +77,8 @@ func New(c Config) (*Server, error) {
 	s.api.UseMiddleware(s.authenticate, s.named)
 	s.environments()
 	s.changes()
+	s.keeping()
+	s.reaping()
 	s.uses()
 	s.events()
 	s.people()

@@ -22,6 +22,14 @@ type Service interface {
 	Scale(ctx context.Context, who environment.Caller, id string, n int, expect int64) (environment.Environment, error)
 	ChangePackages(ctx context.Context, who environment.Caller, id string, add, remove []string, expect int64) (environment.Environment, error)
 	Upgrade(ctx context.Context, who environment.Caller, id string, expect int64) (environment.Environment, error)
+	// Keep is a lease for what nobody can see; Protect keeps the reaper away.
+	Keep(ctx context.Context, who environment.Caller, id string, d time.Duration) (environment.Environment, error)
+	Protect(ctx context.Context, who environment.Caller, id string, on bool) (environment.Environment, error)
+
+	// Plan is what the reaper would do now; Reaper what people decided about it.
+	Plan(ctx context.Context, who environment.Caller) ([]environment.PlanItem, error)
+	Reaper(ctx context.Context) (environment.ReaperState, error)
+	Pause(ctx context.Context, who environment.Caller, paused bool) (environment.ReaperState, error)
 
 	Events(ctx context.Context, who environment.Caller, id string, after int64, limit int) ([]environment.Event, error)
 	// Follow emits events as they happen, and returns nil at a terminal state.
