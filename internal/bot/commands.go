@@ -245,7 +245,7 @@ func (b *Bot) open(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return private(readyMessage(e, creds)), nil
+	return private(readyMessage(e, creds, b.service.LongestExtension(r.who, e))), nil
 }
 
 func (b *Bot) why(ctx context.Context, r request) (*answer, error) {

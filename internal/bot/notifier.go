@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -20,6 +21,16 @@ type memory struct {
 	Told    []string  `json:"told,omitempty"`  // kinds of message that were posted
 	Doing   string    `json:"doing,omitempty"` // the kind being posted: it may have arrived
 	Plain   bool      `json:"plain,omitempty"` // this workspace cannot show plans
+	// Notes are posted messages whose buttons and times must not go stale.
+	Notes map[string]note `json:"notes,omitempty"`
+}
+
+// note is a message beside the one that follows.
+type note struct {
+	TS    string `json:"ts"`
+	Shown string `json:"shown"`
+	// End is what a warning was about.
+	End environment.Ending `json:"end,omitzero"`
 }
 
 // The kinds of message.
@@ -27,6 +38,7 @@ const (
 	kindProgress = "progress"
 	kindReady    = "ready"
 	kindFailed   = "failed"
+	kindWarned   = "warned:" // and which end, how long ahead
 	kindUndone   = "undone:" // and the event's number
 	kindEnded    = "ended"
 )
@@ -43,7 +55,7 @@ const stale = time.Hour
 
 // Tell posts and edits the owner's messages until they agree with the
 // environment: one message that follows it, and one more for each of ready,
-// change undone, failed and ended. An owner without a Slack account is told
+// about to end, change undone, failed and ended. An owner without a Slack account is told
 // nothing.
 func (b *Bot) Tell(ctx context.Context, e environment.Environment, remembered string, keep func(context.Context, string) error) (time.Duration, error) {
 	var m memory
@@ -106,7 +118,11 @@ func (t *telling) run(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	return t.edit(ctx)
+	again, err := t.edit(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return again, t.editNotes(ctx)
 }
 
 // due lists what has to be said beside the message that follows. Only what is
@@ -117,8 +133,15 @@ func (t *telling) due() []string {
 	switch t.e.State {
 	case environment.StateReady:
 		kinds = append(kinds, kindReady)
+		if warned := t.warned(); warned != "" {
+			kinds = append(kinds, warned)
+		}
 		if ev, ok := t.undone(); ok {
 			kinds = append(kinds, kindUndone+strconv.FormatInt(ev.Seq, 10))
+		}
+	case environment.StateUpdating:
+		if warned := t.warned(); warned != "" {
+			kinds = append(kinds, warned)
 		}
 	case environment.StateFailed:
 		kinds = append(kinds, kindFailed)
@@ -174,6 +197,9 @@ func (t *telling) once(ctx context.Context, kind string, render func(context.Con
 	}
 	if kind == kindProgress {
 		t.m.TS = ts
+	}
+	if keptFresh(kind) {
+		t.remember(kind, ts, t.shown(kind, said))
 	}
 	t.m.Told, t.m.Doing = append(t.m.Told, kind), ""
 	return t.save(ctx)
@@ -259,17 +285,11 @@ func (t *telling) edit(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	err := t.bot.api.update(ctx, t.m.Channel, t.m.TS, want, mark(t.e.ID, kindProgress))
-	switch refusal(err) {
-	case "invalid_blocks":
-		if t.m.Plain {
-			return 0, err
-		}
+	if refusal(err) == "invalid_blocks" && !t.m.Plain {
 		t.m.Plain = true
 		return t.edit(ctx)
-	case "message_not_found", "cant_update_message", "edit_window_closed":
-		err = nil // somebody removed it, or it is too old: there is nothing to edit
 	}
-	if err != nil {
+	if err != nil && !gone(err) {
 		return 0, err
 	}
 	t.m.Shown, t.m.ShownAt = fingerprint(want), now
@@ -292,13 +312,15 @@ func fingerprint(m message) string {
 }
 
 func (t *telling) notice(ctx context.Context, kind string) (message, error) {
-	switch kind {
-	case kindReady:
-		creds, err := t.bot.service.Credentials(ctx, environment.Caller{Subject: t.e.Owner, Role: environment.RoleStudent}, t.e.ID)
-		return readyMessage(t.e, creds), err
-	case kindFailed:
+	switch {
+	case kind == kindReady:
+		creds, err := t.credentials(ctx)
+		return readyMessage(t.e, creds, t.longest()), err
+	case strings.HasPrefix(kind, kindWarned):
+		return warnedMessage(t.e, t.longest()), nil
+	case kind == kindFailed:
 		return failedMessage(t.e), nil
-	case kindEnded:
+	case kind == kindEnded:
 		return endedMessage(t.e, t.look, t.events), nil
 	default:
 		ev, _ := t.undone()

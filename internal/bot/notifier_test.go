@@ -96,7 +96,7 @@ func TestALife(t *testing.T) {
 	})
 	w.settle(w.bot, id)
 	w.settle(w.bot, id)
-	w.wantTold("is deleted", "is ready", "runs as before", "has ended")
+	w.wantTold("is deleted", "is deleted", "runs as before", "has ended")
 }
 
 // TestSlackInTrouble: 429 for a minute, then 500, then no answer, while the

@@ -70,6 +70,10 @@ func endText(e environment.Environment) string {
 	switch {
 	case e.Desired == environment.Absent:
 		return ""
+	case e.Ending != nil && (e.Ending.Cause == environment.EndIdle || e.Ending.Cause == environment.EndUnused):
+		return "It ends " + moment(e.Ending.At) + " unless it is used."
+	case e.Ending != nil:
+		return "It ends " + moment(e.Ending.At) + "."
 	case !e.ExpiresAt.IsZero():
 		return "It ends " + moment(e.ExpiresAt) + "."
 	case e.Spec.TTL > 0:
@@ -277,7 +281,7 @@ func whyText(e environment.Environment, look environment.Look, events []environm
 	case e.Desired == environment.Absent:
 		b.WriteString(endedBy(e, events, asker))
 	case e.State == environment.StateReady:
-		b.WriteString(endText(e) + " `/dask extend 2h` keeps it longer.")
+		b.WriteString(whyEnds(e, look))
 	default:
 		fmt.Fprintf(&b, "%s It has been at this for %s", escape(e.Message), environment.FormatDuration(since(e, look)))
 		if est := estimateText(look); est != "" {
@@ -289,6 +293,46 @@ func whyText(e environment.Environment, look environment.Look, events []environm
 		b.WriteString("\nThe last problem: " + escape(last))
 	}
 	return b.String()
+}
+
+// whyEnds says what is known of its use, and when and why it ends.
+func whyEnds(e environment.Environment, look environment.Look) string {
+	if e.Protected != nil {
+		return "It is protected by " + escape(e.Protected.By) + ": only a person ends it."
+	}
+	parts := []string{useText(e, look)}
+	j, policy := look.Judgement, look.Terms.Policy
+	switch {
+	case j.At.IsZero():
+		parts = append(parts, "Nothing ends it at a certain time.")
+	case j.Cause == environment.EndIdle || j.Cause == environment.EndUnused:
+		parts = append(parts, "If that stays so, it ends "+moment(j.At)+".")
+	case j.Cause == environment.EndMaximum:
+		parts = append(parts, "It ends "+moment(j.At)+", when it has lived as long as is allowed.")
+	default:
+		parts = append(parts, "It ends "+moment(j.At)+", when its time is over.")
+	}
+	if policy.Idle > 0 && j.Cause != environment.EndIdle && j.Cause != environment.EndUnused {
+		parts = append(parts, "It would end earlier after "+environment.FormatDuration(policy.Idle)+" without use.")
+	}
+	return strings.Join(append(parts, "`/dask extend 2h` keeps it longer."), " ")
+}
+
+// useText is what was last seen of its use.
+func useText(e environment.Environment, look environment.Look) string {
+	why := escape(strings.TrimSuffix(look.Use.Verdict.Reason, "."))
+	switch {
+	case e.KeepUntil.After(look.Now):
+		return "It counts as in use until " + moment(e.KeepUntil) + ", because somebody asked for that."
+	case look.Use.Verdict.Is == environment.VerdictActive:
+		return "It is in use: " + why + "."
+	case look.Use.Verdict.Is == environment.VerdictIdle:
+		return "It is idle: " + why + "."
+	case look.Use.Verdict.Is == environment.VerdictUnknown:
+		return "Nobody can tell at the moment whether it is in use: " + why + ". That never ends it."
+	default:
+		return "Nobody has looked yet whether it is in use."
+	}
 }
 
 // since is how long the present phase has lasted, as far as the estimate knows
@@ -326,8 +370,8 @@ func endedBy(e environment.Environment, events []environment.Event, asker string
 			return ev.Actor + " asked for that."
 		case e.Owner:
 			return e.Owner + " asked for that."
-		case "reaper":
-			return "Its time was over."
+		case reaper:
+			return endedBecause(e.EndedBecause)
 		default:
 			return escape(ev.Actor) + " asked for that."
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -111,8 +112,9 @@ func planText(tasks []*slack.TaskCardBlock) string {
 }
 
 // readyMessage tells how to log in. It is the only one that holds
-// credentials, and is only ever sent to the owner.
-func readyMessage(e environment.Environment, c environment.Credentials) message {
+// credentials, and is only ever sent to the owner. longest is how much longer
+// it may be kept.
+func readyMessage(e environment.Environment, c environment.Credentials, longest time.Duration) message {
 	text := strings.TrimSpace(title(e) + " is ready. " + endText(e))
 	var login []string
 	if c.Username != "" {
@@ -124,11 +126,113 @@ func readyMessage(e environment.Environment, c environment.Credentials) message 
 	case !c.Password.IsZero():
 		login = append(login, "Password: `"+c.Password.Reveal()+"`")
 	}
+	all := append([]*buttonElement{linkButton(actionLink, "Open", c.URL, "Open "+name(e)+" in the browser")}, extendButtons(e, longest)...)
 	return newMessage(text, section(text), section("<"+c.URL+">\n"+strings.Join(login, "\n")),
-		actions("env:"+e.ID, linkButton(actionLink, "Open", c.URL, "Open "+name(e)+" in the browser"),
-			button(actionExtend1, "Extend 1 h", e.ID, "Keep "+name(e)+" one hour longer"),
-			button(actionExtend2, "Extend 2 h", e.ID, "Keep "+name(e)+" two hours longer"),
-			button(actionExtend, "Keep until …", e.ID, "Choose how long to keep "+name(e)), stopButton(e)))
+		actions("env:"+e.ID, append(all, stopButton(e))...))
+}
+
+// extendButtons offer what policy allows.
+func extendButtons(e environment.Environment, longest time.Duration) []*buttonElement {
+	var all []*buttonElement
+	if longest >= time.Hour {
+		all = append(all, button(actionExtend1, "Extend 1 h", e.ID, "Keep "+name(e)+" one hour longer"))
+	}
+	if longest >= 2*time.Hour {
+		all = append(all, button(actionExtend2, "Extend 2 h", e.ID, "Keep "+name(e)+" two hours longer"))
+	}
+	if longest > 0 {
+		all = append(all, button(actionExtend, "Keep until …", e.ID, "Choose how long to keep "+name(e)))
+	}
+	return all
+}
+
+// wasReadyMessage takes the place of the ready message once nobody can log in.
+func wasReadyMessage(e environment.Environment) message {
+	text := title(e) + " was ready. It " + isNow(e.State) + "."
+	return newMessage(text, section(text))
+}
+
+// warnedMessage tells that it ends, why, and what can be done about it.
+func warnedMessage(e environment.Environment, longest time.Duration) message {
+	text := fmt.Sprintf("%s ends %s. %s", title(e), moment(e.Ending.At), endsBecause(e.Ending.Cause))
+	next := "Everything in it is deleted then, also the notebooks: download what you want to keep."
+	switch used := e.Ending.Cause == environment.EndIdle || e.Ending.Cause == environment.EndUnused; {
+	case used && longest > 0:
+		next = "Go on working in it, or extend it, and it stays. " + next
+	case used:
+		next = "Go on working in it and it stays. " + next
+	case longest > 0:
+		next = "Extend it and it stays. " + next
+	}
+	return newMessage(text, section(text), section(next), actions("env:"+e.ID, append(extendButtons(e, longest), stopNowButton(e))...))
+}
+
+func stopNowButton(e environment.Environment) *buttonElement {
+	b := stopButton(e)
+	b.Text = plainText("Stop now", maxButton)
+	return b
+}
+
+// endsBecause says why something is about to end.
+func endsBecause(c environment.EndCause) string {
+	switch c {
+	case environment.EndIdle:
+		return "Nobody is using it."
+	case environment.EndUnused:
+		return "Nobody has used it yet."
+	case environment.EndMaximum:
+		return "That is the longest it may live."
+	default:
+		return "Its time is over then."
+	}
+}
+
+// endedBecause says why something has ended.
+func endedBecause(c environment.EndCause) string {
+	switch c {
+	case environment.EndIdle:
+		return "Nobody was using it."
+	case environment.EndUnused:
+		return "Nobody ever used it."
+	case environment.EndMaximum:
+		return "It had lived as long as is allowed."
+	default:
+		return "Its time was over."
+	}
+}
+
+// wasWarnedMessage takes the place of a warning that does not hold any more.
+func wasWarnedMessage(e environment.Environment, look environment.Look, events []environment.Event) message {
+	ev := lastWord(events)
+	var text string
+	switch {
+	case e.Desired == environment.Absent:
+		text = strings.TrimSpace(title(e) + " " + isNow(e.State) + ". " + endedBy(e, events, e.Owner))
+	case e.Ending != nil:
+		text = fmt.Sprintf("%s ends %s. A newer message says more.", title(e), moment(e.Ending.At))
+	case ev.Type == environment.EventExtended:
+		text = title(e) + " was extended. " + endText(e)
+	case ev.Actor == reaper && look.Use.Verdict.Is == environment.VerdictActive:
+		text = title(e) + " goes on, because it is used again. " + endText(e)
+	case ev.Actor == reaper && look.Use.Verdict.Is == environment.VerdictUnknown:
+		text = title(e) + " goes on for now, because nobody can tell whether it is used. " + endText(e)
+	case ev.Type == environment.EventKept && ev.Actor != reaper:
+		text = title(e) + " goes on, because " + askerOf(e, ev) + " asked to keep it. " + endText(e)
+	default:
+		text = title(e) + " goes on. " + endText(e)
+	}
+	text = strings.TrimSpace(text)
+	return newMessage(text, section(text))
+}
+
+// reaper is the actor of what happens by itself.
+const reaper = "reaper"
+
+func askerOf(e environment.Environment, ev environment.Event) string {
+	if ev.Actor == e.Owner {
+		return "you"
+	}
+	return escape(ev.Actor)
 }
 
 // failedMessage says why, and what to do.

@@ -38,6 +38,16 @@ func over(state environment.State, f *environment.Failure) environment.Environme
 	return e
 }
 
+func ending(cause environment.EndCause) environment.Environment {
+	e := running()
+	e.Ending = &environment.Ending{At: day.Add(2 * time.Hour), Cause: cause, Lead: 30 * time.Minute}
+	return e
+}
+
+func byItself(kind environment.EventType) []environment.Event {
+	return []environment.Event{{Type: kind, Actor: reaper}}
+}
+
 func golden(t *testing.T, name string, v any) {
 	t.Helper()
 	var got bytes.Buffer
@@ -72,6 +82,13 @@ func TestMessages(t *testing.T) {
 	byStaff := []environment.Event{{Type: environment.EventStopping, Actor: "teacher"}}
 	login := environment.Credentials{URL: "http://192.0.2.1/", Username: "ada", Password: environment.NewSecret("abcd-efgh")}
 	token := environment.Credentials{URL: "http://192.0.2.1/", Token: environment.NewSecret("0123")}
+	idle := over(environment.StateDeleted, nil)
+	idle.EndedBecause = environment.EndIdle
+	terms := environment.Terms{Policy: environment.Policy{Idle: 90 * time.Minute}}
+	inUse := environment.Look{Now: day, Terms: terms, Judgement: environment.Judgement{At: day.Add(4 * time.Hour), Cause: environment.EndDeadline},
+		Use: environment.Use{Verdict: environment.Verdict{Is: environment.VerdictActive, Reason: "a notebook has been computing for 20m"}}}
+	unused := environment.Look{Now: day, Terms: terms, Judgement: environment.Judgement{At: day.Add(time.Hour), Cause: environment.EndIdle},
+		Use: environment.Use{Verdict: environment.Verdict{Is: environment.VerdictIdle, Reason: "last used 30m ago"}}}
 	for name, m := range map[string]message{
 		"up_made":         upMessage(sample(environment.StatePending, environment.PhaseQueued), true, "ada@uni.edu"),
 		"up_found":        upMessage(running(), false, "ada@uni.edu"),
@@ -82,12 +99,26 @@ func TestMessages(t *testing.T) {
 		"progress_failed": progressMessage(over(environment.StateFailed, quota), look, nil, true),
 		"progress_ending": progressMessage(over(environment.StateDeleting, nil), look, byStaff, false),
 		"progress_ended":  progressMessage(over(environment.StateDeleted, nil), done, byOwner, false),
-		"ready":           readyMessage(running(), login),
-		"ready_token":     readyMessage(running(), token),
+		"ready":           readyMessage(running(), login, 4*time.Hour),
+		"ready_token":     readyMessage(running(), token, time.Hour),
 		"failed":          failedMessage(over(environment.StateFailed, quota)),
 		"undone":          undoneMessage(running(), "The change did not work and was taken back. There is no package xgbost."),
 		"ended_by_time":   endedMessage(over(environment.StateDeleted, nil), done, byReaper),
 		"ended_by_staff":  endedMessage(over(environment.StateDeleted, nil), done, byStaff),
+		"ended_idle":      endedMessage(idle, done, byReaper),
+		"warned_idle":     warnedMessage(ending(environment.EndIdle), 4*time.Hour),
+		"warned_unused":   warnedMessage(ending(environment.EndUnused), 0),
+		"warned_deadline": warnedMessage(ending(environment.EndDeadline), 90*time.Minute),
+		"warned_maximum":  warnedMessage(ending(environment.EndMaximum), 0),
+		"warned_before":   wasWarnedMessage(ending(environment.EndIdle), look, nil),
+		"warned_used":     wasWarnedMessage(running(), inUse, byItself(environment.EventKept)),
+		"warned_extended": wasWarnedMessage(running(), look, []environment.Event{{Type: environment.EventExtended, Actor: "ada@uni.edu"}}),
+		"warned_kept":     wasWarnedMessage(running(), look, []environment.Event{{Type: environment.EventKept, Actor: "teacher"}}),
+		"warned_ended":    wasWarnedMessage(idle, look, byReaper),
+		"ready_no_more":   wasReadyMessage(over(environment.StateDeleting, nil)),
+		"why_used":        newMessage(whyText(running(), inUse, nil, "ada@uni.edu")),
+		"why_idle":        newMessage(whyText(running(), unused, nil, "ada@uni.edu")),
+		"why_new":         newMessage(whyText(running(), environment.Look{Now: day}, nil, "ada@uni.edu")),
 		"status":          statusMessage(creating, look, "ada@uni.edu"),
 		"status_of_other": statusMessage(running(), done, "teacher"),
 		"overview":        overviewMessage([]environment.Environment{running()}),
@@ -126,7 +157,7 @@ func TestLimits(t *testing.T) {
 		"logs":     logsMessage(e, long),
 		"overview": overviewMessage(many),
 		"list":     listMessage(many, false, ""),
-		"ready":    readyMessage(e, environment.Credentials{URL: "http://192.0.2.1/" + strings.Repeat("x", 4000)}),
+		"ready":    readyMessage(e, environment.Credentials{URL: "http://192.0.2.1/" + strings.Repeat("x", 4000)}, time.Hour),
 		"refusal":  refusalMessage(long + "\n" + strings.Repeat(long+"\n", 3)),
 	} {
 		if n := len([]rune(m.text)); n == 0 || n > maxText {

@@ -27,6 +27,7 @@ const signingSecret = "8f742231b10e8888abcd99yyyzzz85a5"
 type posted struct {
 	Channel, TS, Text string
 	Metadata          json.RawMessage
+	Blocks            string
 	Edits             int
 }
 
@@ -60,7 +61,8 @@ func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Reques
 	switch method {
 	case "chat.postMessage":
 		m := &posted{Channel: "D" + strings.TrimLeft(r.Form.Get("channel"), "DU"), TS: fmt.Sprintf("1700000000.%06d", len(s.messages)),
-			Text: r.Form.Get("text"), Metadata: json.RawMessage(r.Form.Get("metadata"))}
+			Text: r.Form.Get("text"), Blocks: r.Form.Get("blocks"),
+			Metadata: json.RawMessage(r.Form.Get("metadata"))}
 		s.messages = append(s.messages, m)
 		if s.lose {
 			s.lose = false
@@ -71,7 +73,7 @@ func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Reques
 	case "chat.update":
 		for _, m := range s.messages {
 			if m.TS == r.Form.Get("ts") {
-				m.Text, m.Edits = r.Form.Get("text"), m.Edits+1
+				m.Text, m.Blocks, m.Edits = r.Form.Get("text"), r.Form.Get("blocks"), m.Edits+1
 			}
 		}
 		reply["channel"], reply["ts"] = r.Form.Get("channel"), r.Form.Get("ts")
