@@ -19,6 +19,7 @@ type Service struct {
 	given     Given
 	workloads Workloads
 	prober    Prober
+	roster    Roster
 	feed      *Feed
 	prices    Prices
 	install   string
@@ -37,6 +38,7 @@ type ServiceConfig struct {
 	Given        Given
 	Workloads    Workloads
 	Prober       Prober // nil: use is unknown
+	Roster       Roster // nil: there are no courses to act on
 	Installation string
 	Prices       Prices
 	Now          func() time.Time // time.Now when nil
@@ -46,6 +48,9 @@ type ServiceConfig struct {
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
 		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, now: c.Now, learnt: &medians{}}
+	if s.roster = c.Roster; s.roster == nil {
+		s.roster = noRoster{}
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
