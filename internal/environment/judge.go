@@ -151,7 +151,7 @@ func Judge(p Policy, e Environment, u Use, now time.Time) Judgement {
 		return Judgement{Action: ReapKeep, Reason: reason, Revive: e.Ending != nil}
 	}
 	j := Judgement{Action: ReapKeep, At: end, Cause: cause, Reason: reason}
-	leads := leadsFor(p, cause)
+	leads := leadsFor(p, cause, u)
 	if e.Ending != nil && e.Ending.Cause == cause && end.Sub(e.Ending.At) <= slack {
 		j.At = e.Ending.At // what was promised, also when it would have come earlier
 		return promised(j, *e.Ending, leads, now)
@@ -216,25 +216,39 @@ func inUse(u Use) string {
 
 // idleEnd is when idleness ends it. One look is not enough.
 func idleEnd(p Policy, e Environment, u Use) (time.Time, string, bool) {
-	limit := p.Idle
-	if !u.Ever {
-		limit = max(p.Unused, p.Idle)
-	}
+	limit, why := idleLimit(p, u)
 	if limit == 0 || u.Verdict.Is != VerdictIdle || u.IdleLooks < minIdleLooks {
 		return time.Time{}, "", false
 	}
 	end := latest(u.Verdict.Since.Add(limit), e.KeepUntil)
-	return end, fmt.Sprintf("Idle: %s; %s idle end it at %s.", u.Verdict.Reason, FormatDuration(limit), clockTime(end)), true
+	return end, fmt.Sprintf("Idle: %s; %s idle%s end it at %s.", u.Verdict.Reason, FormatDuration(limit), why, clockTime(end)), true
+}
+
+// idleLimit is how long it may be idle, and in parentheses why so long when
+// that was learnt.
+func idleLimit(p Policy, u Use) (time.Duration, string) {
+	switch {
+	case !u.Ever:
+		return max(p.Unused, p.Idle), ""
+	case p.Adaptive && u.Limit > 0:
+		return u.Limit, " (" + u.LimitWhy + ")"
+	default:
+		return p.Idle, ""
+	}
 }
 
 // leadsFor are the warnings that make sense before an end, longest first. An
 // idle limit of 15 minutes has no room for a warning 30 minutes ahead.
-func leadsFor(p Policy, cause EndCause) []time.Duration {
+func leadsFor(p Policy, cause EndCause, u Use) []time.Duration {
 	leads := slices.Clone(p.Warnings)
 	slices.SortFunc(leads, func(a, b time.Duration) int { return int(b - a) })
 	leads = slices.Compact(leads)
 	if cause == EndIdle || cause == EndUnused {
-		most := p.Idle * 2 / 3
+		limit := p.Idle
+		if cause == EndIdle {
+			limit, _ = idleLimit(p, u)
+		}
+		most := limit * 2 / 3
 		leads = slices.DeleteFunc(leads, func(d time.Duration) bool { return d > most })
 		if len(leads) == 0 && len(p.Warnings) > 0 {
 			leads = []time.Duration{most}

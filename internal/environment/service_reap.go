@@ -9,13 +9,6 @@ import (
 // reaperCaller is who the reaper acts as: an admin, by name.
 var reaperCaller = Caller{Subject: "reaper", Role: RoleAdmin}
 
-// The reaper looks again when the last look is older than lookEvery, and
-// before it acts when it is older than lookFresh.
-const (
-	lookEvery = 5 * time.Minute
-	lookFresh = 30 * time.Second
-)
-
 // PlanItem is what the reaper would do with one environment now.
 type PlanItem struct {
 	Environment Environment
@@ -90,19 +83,12 @@ func (s *Service) Consider(ctx context.Context, id string, dry bool) (PlanItem, 
 	item := PlanItem{Environment: e, Use: uses[id], Terms: s.TermsFor(e)}
 	now := s.clock()
 	item.Judgement = Judge(item.Terms.Policy, e, item.Use, now)
-	if !e.ReadyAt.IsZero() && e.Desired == Present && due(item, now) {
+	if !e.ReadyAt.IsZero() && e.Desired == Present && item.Use.Due(item.Judgement, now) {
 		if err := s.look(ctx, &item, now, dry); err != nil {
 			return item, err
 		}
 	}
 	return item, nil
-}
-
-// due says whether it is time to look.
-func due(i PlanItem, now time.Time) bool {
-	age := now.Sub(i.Use.Activity.At)
-	acts := i.Judgement.Action == ReapWarn || i.Judgement.Action == ReapDelete
-	return age >= lookEvery || acts && age >= lookFresh || i.Use.IdleLooks == 1 && age >= time.Minute
 }
 
 // look asks the environment itself, and judges anew.

@@ -67,6 +67,10 @@ type Use struct {
 	// outside of one.
 	BusySince    time.Time `json:"busySince,omitzero"`
 	UnknownSince time.Time `json:"unknownSince,omitzero"`
+	// Limit is how long this stretch of idleness may last where the policy lets
+	// that be learnt, and LimitWhy why; 0 where it does not, or outside of one.
+	Limit    time.Duration `json:"limit,omitempty"`
+	LimitWhy string        `json:"limitWhy,omitempty"`
 	// Ever is set once any use was seen; until then the never-used grace holds.
 	Ever bool `json:"ever"`
 	// Memory is what the prober wants to be given at its next look, such as the
@@ -93,6 +97,22 @@ type Probe struct {
 	Memory map[string]string
 	// Now is the time of the look; times that servers report are clamped to it.
 	Now time.Time
+}
+
+// The reaper looks again when the last look is older than lookEvery, and
+// before it acts when it is older than lookFresh.
+const (
+	lookEvery = 5 * time.Minute
+	lookFresh = 30 * time.Second
+)
+
+// Due says whether it is time for another look: now and then, before
+// something is done, and as soon as a look would find it idle that did not.
+func (u Use) Due(j Judgement, now time.Time) bool {
+	age := now.Sub(u.Activity.At)
+	acts := j.Action == ReapWarn || j.Action == ReapDelete
+	turns := u.IdleLooks == 1 || u.Verdict.Is == VerdictActive && now.Sub(u.Verdict.Since) >= recent
+	return age >= lookEvery || acts && age >= lookFresh || turns && age >= time.Minute
 }
 
 // Learn takes a look into what is remembered and returns the new verdict.
