@@ -35,7 +35,10 @@ func assemble(o options, state string, kept settings, l listeners, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	backends := standin.New(standin.Config{Log: log, StateDir: filepath.Join(state, "standin")})
+	backends := standin.New(standin.Config{
+		Log: log, StateDir: filepath.Join(state, "standin"),
+		Fault: func(point, cluster string) bool { return world.Fault(point, cluster) != nil },
+	})
 	planes, err := kubernetes.New(kubernetes.Config{
 		StateDir: filepath.Join(state, "kubernetes"), Binaries: programs, Network: kept.Network, Token: kept.Token,
 		Nodes: o.nodes, Machines: machines, Compute: world, Backends: backends, Log: log,

@@ -27,7 +27,9 @@ var faultPoints = map[string][]string{
 	"slow-api":            {"api"},
 	"api-down":            {"api"},
 	"disk-fails":          {"disk"},
-	"slack-429":           nil, // any method of the Web API, or response_url; project is a workspace's domain
+	"hub-down":            {"hub"},       // answers 503, also to those who are past the proxy
+	"scheduler-down":      {"scheduler"}, // refuses connections
+	"slack-429":           nil,           // any method of the Web API, or response_url; project is a workspace's domain
 	"slack-500":           nil,
 	"slack-hang":          nil,
 }

@@ -104,4 +104,7 @@ type Backends interface {
 	// Handler serves one port of a Service of the cluster. It answers 503
 	// while the Service has no ready pod.
 	Handler(clusterID string, client kubernetes.Interface, service *corev1.Service, port int32) http.Handler
+	// Port serves a port of one pod, as it answers to whoever connects to the
+	// pod itself. An error means that the pod refuses the connection.
+	Port(ctx context.Context, clusterID string, client kubernetes.Interface, pod *corev1.Pod, port int32) (http.Handler, error)
 }

@@ -262,18 +262,24 @@ func (c *cluster) keep(ctx context.Context, parts *parts, process *process.Proce
 
 // serve listens where clients connect.
 func (c *cluster) serve(ctx context.Context, parts *parts) error {
-	var listener net.Listener
-	err := retry(ctx, func() (err error) {
-		var config net.ListenConfig
-		listener, err = config.Listen(ctx, "tcp", fmt.Sprintf("%s:%d", c.ip(), c.record.Port))
-		return err
-	})
+	listener, err := c.listen(ctx, c.record.Port)
 	if err != nil {
 		return err
 	}
 	p := &proxy.Proxy{Target: fmt.Sprintf("%s:%d", c.apiIP(), apiserverPort), Weather: c.weather, Log: c.log}
 	parts.run(func() error { return p.Run(ctx, listener) })
 	return nil
+}
+
+// listen takes a port of the cluster's own address, which a predecessor may
+// still be letting go of.
+func (c *cluster) listen(ctx context.Context, port int) (listener net.Listener, err error) {
+	err = retry(ctx, func() (err error) {
+		var config net.ListenConfig
+		listener, err = config.Listen(ctx, "tcp", fmt.Sprintf("%s:%d", c.ip(), port))
+		return err
+	})
+	return listener, err
 }
 
 // weather is what the faults scripted for this cluster do to its clients. A

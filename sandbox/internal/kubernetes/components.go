@@ -116,22 +116,24 @@ func (c *cluster) apiserver() *process.Process {
 
 // nodeFlags are how the API server deals with nodes.
 func (c *cluster) nodeFlags() []string {
+	flags := []string{"--kubelet-client-certificate=" + c.files.pki.KubeletClientCert, "--kubelet-client-key=" + c.files.pki.KubeletClientKey}
 	if c.machines == nil {
-		return []string{
+		return append(flags,
+			// Where simulated nodes say that their kubelet is.
+			"--kubelet-preferred-address-types=InternalDNS",
 			"--advertise-address=10.128.0.1", "--endpoint-reconciler-type=none",
 			// Nodes are schedulable from the start; no node controller is
 			// there to remove the taint this plugin sets.
 			"--disable-admission-plugins=TaintNodesByCondition",
-		}
+		)
 	}
-	return []string{
-		"--advertise-address=" + c.apiIP(),
-		"--kubelet-client-certificate=" + c.files.pki.KubeletClientCert, "--kubelet-client-key=" + c.files.pki.KubeletClientKey,
+	return append(flags,
+		"--advertise-address="+c.apiIP(),
 		"--kubelet-preferred-address-types=InternalIP",
 		// Webhooks and extension servers are called at their pods' addresses,
 		// because the host does not know the addresses of Services.
 		"--enable-aggregator-routing=true",
-	}
+	)
 }
 
 func (c *cluster) controllerManager() *process.Process {

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -72,6 +73,7 @@ func (c *cluster) playCloud(ctx context.Context, parts *parts) error {
 	c.pools = nodepool.New(nodepool.Config{
 		Cluster: spec, Compute: cfg.Compute, Client: client, Pods: core.Pods().Lister(),
 		State: c.record.Nodes, Save: c.saveNodes, Log: c.log, Machines: c.behindNodes(),
+		Kubelet: netip.AddrPortFrom(netip.MustParseAddr(c.ip()), kubelet.Port),
 	})
 	c.volumes = volume.New(volume.Config{
 		Cluster: spec, Compute: cfg.Compute, Client: client, Shared: shared, Recorder: as(volume.Driver), Log: c.log,
@@ -108,6 +110,9 @@ func (c *cluster) playNodes(ctx context.Context, parts *parts, client kubernetes
 	if err := kubelet.StartKWOK(ctx, c.client(), c.log); err != nil {
 		return nil, err
 	}
+	if err := c.playKubelets(ctx, parts, client, shared); err != nil {
+		return nil, err
+	}
 	custom, err := c.dynamicClient()
 	if err != nil {
 		return nil, err
@@ -116,6 +121,20 @@ func (c *cluster) playNodes(ctx context.Context, parts *parts, client kubernetes
 	binding := binder.New(client, shared, recorder, c.log)
 	dask := operator.New(client, custom, shared, c.log)
 	return []func(context.Context){pods.Run, binding.Run, dask.Run}, nil
+}
+
+// playKubelets answers where simulated nodes say that their kubelet is.
+func (c *cluster) playKubelets(ctx context.Context, parts *parts, client kubernetes.Interface, shared informers.SharedInformerFactory) error {
+	listener, err := c.listen(ctx, kubelet.Port)
+	if err != nil {
+		return fmt.Errorf("listen for kubelets: %w", err)
+	}
+	server := &kubelet.Server{
+		ClusterID: c.record.Spec.ID, Backends: c.planes.cfg.Backends, Client: client,
+		Pods: shared.Core().V1().Pods().Lister(), PKI: c.files.pki, Log: c.log,
+	}
+	parts.run(func() error { return server.Run(ctx, listener) })
+	return nil
 }
 
 // synced waits for every informer's first list.

@@ -2,6 +2,7 @@ package kubernetes_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -139,4 +140,14 @@ func (greeter) Handler(_ string, _ client.Interface, service *corev1.Service, po
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, fmt.Sprintf("%s:%d", service.Name, port))
 	})
+}
+
+// Port knows one port of every pod.
+func (greeter) Port(_ context.Context, _ string, _ client.Interface, pod *corev1.Pod, port int32) (http.Handler, error) {
+	if port != 8080 {
+		return nil, errors.New("connection refused")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, pod.Name+r.URL.Path)
+	}), nil
 }

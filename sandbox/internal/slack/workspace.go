@@ -71,7 +71,7 @@ const slackbot = "USLACKBOT"
 // events of daskbot's own manifest.
 var manifest = struct{ scopes, events, retries []string }{
 	scopes:  []string{"commands", "chat:write", "im:write", "im:history", "users:read", "users:read.email"},
-	events:  []string{"app_home_opened", "app_uninstalled", "tokens_revoked"},
+	events:  []string{"app_home_opened", "app_uninstalled", "message.im", "tokens_revoked"},
 	retries: []string{"0s", "1m", "5m"},
 }
 

@@ -22,6 +22,9 @@ type Config struct {
 	Log *slog.Logger // nil: nothing is logged
 	// StateDir keeps activity over restarts; empty keeps it in memory.
 	StateDir string
+	// Fault says whether a fault is scripted now for a point ("hub" or
+	// "scheduler") in a cluster; nil: never.
+	Fault func(point, clusterID string) bool
 }
 
 // Backends makes the handlers of all clusters and holds their activity. It is
@@ -31,6 +34,7 @@ type Backends struct {
 	stateDir string
 	key      []byte // signs the sessions of Jupyter servers, until the next start
 	now      func() time.Time
+	fault    func(point, clusterID string) bool
 
 	mu       sync.Mutex
 	clusters map[string]*cluster
@@ -45,7 +49,11 @@ func New(config Config) *Backends {
 		stateDir: config.StateDir,
 		key:      make([]byte, 32),
 		now:      time.Now,
+		fault:    config.Fault,
 		clusters: map[string]*cluster{},
+	}
+	if b.fault == nil {
+		b.fault = func(string, string) bool { return false }
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)

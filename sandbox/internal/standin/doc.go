@@ -1,7 +1,7 @@
-// Package standin answers on a load balancer's address in place of pods that
-// are only simulated: as a JupyterHub with the servers of its users, as a
-// Dask scheduler, and as the Jupyter server of the dask chart. Every page says
-// that it is a stand-in.
+// Package standin answers on a load balancer's address, and on the ports of
+// pods, in place of pods that are only simulated: as a JupyterHub with the
+// servers of its users, as a Dask scheduler, and as the Jupyter server of the
+// dask chart. Every page says that it is a stand-in.
 //
 // What it answers follows from what the cluster holds. Passwords, tokens and
 // scopes come from the Secret, ConfigMap and environment the chart made, pods

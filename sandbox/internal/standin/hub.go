@@ -11,10 +11,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// hub stands in for a JupyterHub behind its proxy.
+// hub stands in for a JupyterHub behind its proxy, or for one of the processes
+// that the proxy leads to.
 type hub struct {
 	*target
 	mux *http.ServeMux
+	// only is the path of the one process that is meant, below the hub's base:
+	// "/hub" or "/user/NAME"; empty is all of them, behind the proxy.
+	only string
 }
 
 // visit is one request to a hub that is up.
@@ -69,7 +73,7 @@ func newHub(t *target) *hub {
 
 // ServeHTTP answers for the proxy, and for the hub behind it if that is up.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/_chp_healthz" {
+	if r.URL.Path == "/_chp_healthz" && h.only == "" {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "OK"})
 		return
 	}
@@ -81,7 +85,11 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path, inside := strings.CutPrefix(r.URL.Path, config.base())
-	if !inside {
+	switch {
+	case h.only != "" && path != h.only && !strings.HasPrefix(path, h.only+"/"):
+		http.Error(w, "404: Not Found", http.StatusNotFound)
+		return
+	case !inside:
 		http.Redirect(w, r, config.base()+"/hub/", http.StatusFound)
 		return
 	}
@@ -91,10 +99,10 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, request)
 }
 
-// errNoHub is why a hub without a ready pod does not answer.
+// errNoHub is why a hub without a ready pod, or with a fault, does not answer.
 type errNoHub struct{}
 
-func (errNoHub) Error() string { return "no hub pod is ready" }
+func (errNoHub) Error() string { return "no hub is up" }
 
 // running returns the configuration of a hub that is up.
 func (h *hub) running(ctx context.Context) (*hubConfig, error) {
@@ -102,7 +110,7 @@ func (h *hub) running(ctx context.Context) (*hubConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(pods) == 0 {
+	if len(pods) == 0 || h.fault("hub", h.clusterID) {
 		return nil, errNoHub{}
 	}
 	return h.readHubConfig(ctx)

@@ -61,7 +61,7 @@ func (j *jupyter) serve(w http.ResponseWriter, r *http.Request) {
 		j.page(w, http.StatusOK, page{Title: "JupyterLab", StandsFor: standsForJupyter,
 			Links: []link{{URL: "/sandbox/packages", Text: "Packages each side was given"}, {URL: "/logout", Text: "Log out"}}})
 	})
-	if status < 300 && tracked(r) {
+	if status < 300 && tracked(r, rest) {
 		now := j.now().UTC()
 		j.edit(func(rec *record) bool {
 			if rec.Jupyter == nil {
@@ -73,10 +73,10 @@ func (j *jupyter) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tracked reports whether a Jupyter server itself takes a request for
-// activity. There is no proxy in front of this one that would.
-func tracked(r *http.Request) bool {
-	path := strings.Trim(r.URL.Path, "/")
+// tracked reports whether a Jupyter server itself takes a request for a path
+// below its own for activity. Without a proxy in front, nobody else does.
+func tracked(r *http.Request, rest string) bool {
+	path := strings.Trim(rest, "/")
 	return path != "api" && path != "api/status" && r.FormValue("no_track_activity") == ""
 }
 

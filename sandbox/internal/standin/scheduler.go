@@ -65,6 +65,9 @@ func newScheduler(t *target) http.Handler {
 // look gathers what the scheduler sees. needsPod has found its pod.
 func (s *scheduler) look(next func(scene)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if s.fault("scheduler", s.clusterID) {
+			panic(http.ErrAbortHandler) // as from a load balancer whose target refuses
+		}
 		workers, err := s.siblings(r.Context(), "worker")
 		if err != nil {
 			s.fail(w, r, "look for workers", err)

@@ -11,7 +11,8 @@ import (
 const standsForServer = "a user's notebook server"
 
 // server answers below /user/NAME/. Whatever it answers well counts as
-// activity, because the proxy in front of it thinks so.
+// activity, because the proxy in front of it thinks so; past the proxy it
+// counts only what a Jupyter server itself tracks.
 func (h *hub) server(v *visit) {
 	name, rest := v.PathValue("name"), v.PathValue("rest")
 	var server Server
@@ -36,7 +37,8 @@ func (h *hub) server(v *visit) {
 		h.refuseServer(v, api)
 		return
 	}
-	if status := serveNotebook(v.w, rest, server, func() { h.labPage(v, name) }); status < 300 {
+	status := serveNotebook(v.w, rest, server, func() { h.labPage(v, name) })
+	if status < 300 && (h.only == "" || tracked(v.Request, rest)) {
 		h.edit(func(r *record) bool { return r.seen(name, h.now().UTC()) })
 	}
 }

@@ -121,6 +121,9 @@ func (c *hubConfig) labels(component string) map[string]string {
 	return map[string]string{"app": app, "component": component, "release": c.Release.Name}
 }
 
+// usernameAnnotation carries the name of whose server a pod is, as it is.
+const usernameAnnotation = "hub.jupyter.org/username"
+
 var plainName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,46}[a-z0-9])?$`)
 
 // slug is a user's name as part of an object's: itself when it may be one,
@@ -161,7 +164,7 @@ func (c *hubConfig) meta(namespace, object, user string, extra map[string]string
 	}
 	return metav1.ObjectMeta{
 		Namespace: namespace, Name: object, Labels: all,
-		Annotations: map[string]string{"hub.jupyter.org/username": user},
+		Annotations: map[string]string{usernameAnnotation: user},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -46,6 +47,9 @@ type Config struct {
 
 	// Machines run the nodes for real; nil when KWOK plays them.
 	Machines Machines
+	// Kubelet is where the API server finds the kubelets of nodes that KWOK
+	// plays: one answers for all of them.
+	Kubelet netip.AddrPort
 }
 
 // Machines boots and shuts down what is behind the nodes. Both find it done

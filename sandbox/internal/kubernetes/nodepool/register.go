@@ -3,6 +3,7 @@ package nodepool
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -41,6 +42,8 @@ func (p *Pools) reconcile(ctx context.Context, name string) (time.Duration, erro
 		// The kubelet says what the node is like.
 		object.Status = corev1.NodeStatus{}
 		delete(object.Annotations, playedByKWOK)
+	} else {
+		advertise(object, p.Kubelet)
 	}
 	_, err := p.Client.CoreV1().Nodes().Create(ctx, object, metav1.CreateOptions{})
 	switch {
@@ -55,6 +58,13 @@ func (p *Pools) reconcile(ctx context.Context, name string) (time.Duration, erro
 	}
 	p.markRegistered(name)
 	return 0, nil
+}
+
+// advertise says where a node's kubelet is. Its internal address, where clients
+// look for the node, leads nowhere.
+func advertise(node *corev1.Node, kubelet netip.AddrPort) {
+	node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalDNS, Address: kubelet.Addr().String()})
+	node.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(kubelet.Port())
 }
 
 // boot starts the machine behind a node.
