@@ -37,4 +37,5 @@ const (
 	EventStopping   EventType = "stopping" // deletion was asked for
 	EventDeleted    EventType = "deleted"  // confirmed gone
 	EventLinked     EventType = "linked"   // a person's project was linked
+	EventSwept      EventType = "swept"    // something left over in the cloud was found and is being deleted
 )

@@ -202,6 +202,8 @@ type OwnedCluster struct {
 	Labels      map[string]string
 	State       CloudState
 	DeleteAfter time.Time
+	// Shape is what it costs by: machines, disks and how many nodes it has now.
+	Shape ClusterShape
 }
 
 // Target is how to reach one Kubernetes API server, without any vendor type.

@@ -25,6 +25,7 @@ type Service struct {
 	install   string
 	now       func() time.Time
 	learnt    *medians
+	orphans   OrphanConfig
 	once      *Replay // see Once
 }
 
@@ -40,6 +41,7 @@ type ServiceConfig struct {
 	Prober       Prober // nil: use is unknown
 	Roster       Roster // nil: there are no courses to act on
 	Installation string
+	Orphans      OrphanConfig
 	Prices       Prices
 	Now          func() time.Time // time.Now when nil
 }
@@ -47,7 +49,7 @@ type ServiceConfig struct {
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
-		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, now: c.Now, learnt: &medians{}}
+		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, orphans: c.Orphans, now: c.Now, learnt: &medians{}}
 	if s.roster = c.Roster; s.roster == nil {
 		s.roster = noRoster{}
 	}

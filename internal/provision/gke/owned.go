@@ -30,7 +30,21 @@ func (c *Client) Owned(ctx context.Context, project string) ([]environment.Owned
 			Labels:         labels,
 			State:          cloudState(cluster.GetStatus()),
 			DeleteAfter:    deleteAfter(labels),
+			Shape:          shapeNow(cluster),
 		})
 	}
 	return items, len(list.GetMissingZones()) == 0, nil
+}
+
+// shapeNow is what a cluster costs by: how many nodes it has now, and what the
+// nodes of its first pool are.
+func shapeNow(cluster *pb.Cluster) environment.ClusterShape {
+	shape := environment.ClusterShape{Nodes: int(cluster.GetCurrentNodeCount())}
+	for _, pool := range cluster.GetNodePools() {
+		config := pool.GetConfig()
+		shape.MachineType, shape.Spot = config.GetMachineType(), config.GetSpot()
+		shape.DiskGB, shape.DiskType = int(config.GetDiskSizeGb()), config.GetDiskType()
+		break
+	}
+	return shape
 }
