@@ -4,13 +4,16 @@ import "time"
 
 // Prices is a dated list-price table in US dollars.
 type Prices struct {
-	AsOf           string             `json:"asOf"`           // date, e.g. 2026-07-30
-	Management     float64            `json:"management"`     // per cluster and hour
-	ForwardingRule float64            `json:"forwardingRule"` // per hour
-	Address        float64            `json:"address"`        // per node with a public address and hour
-	DiskGBMonth    float64            `json:"diskGbMonth"`
-	Machines       map[string]float64 `json:"machines"` // per hour, on demand
-	Spot           map[string]float64 `json:"spot"`
+	AsOf           string  `json:"asOf"`           // date, e.g. 2026-07-30
+	Management     float64 `json:"management"`     // per cluster and hour
+	ForwardingRule float64 `json:"forwardingRule"` // per hour
+	Address        float64 `json:"address"`        // per node with a public address and hour
+	DiskGBMonth    float64 `json:"diskGbMonth"`
+	// FreeTierMonth is how much of the management fees of zonal clusters the
+	// provider gives each billing account back a month.
+	FreeTierMonth float64            `json:"freeTierMonth"`
+	Machines      map[string]float64 `json:"machines"` // per hour, on demand
+	Spot          map[string]float64 `json:"spot"`
 }
 
 // Cost is an estimate from list prices, never a bill.
@@ -18,13 +21,14 @@ type Cost struct {
 	USDPerHour float64
 	USDTotal   float64
 	PricesAsOf string
+	fee        float64 // of USDPerHour, what the free tier may take off
 }
 
 // ListPrices are the defaults: us-central1 list prices of 2026-07-30, which
 // are within a tenth of europe-west1's.
 func ListPrices() Prices {
 	return Prices{
-		AsOf: "2026-07-30", Management: 0.10, ForwardingRule: 0.025, Address: 0.005, DiskGBMonth: 0.04,
+		AsOf: "2026-07-30", Management: 0.10, ForwardingRule: 0.025, Address: 0.005, DiskGBMonth: 0.04, FreeTierMonth: 74.40,
 		Machines: map[string]float64{
 			"e2-medium": 0.03351, "e2-standard-2": 0.06701, "e2-standard-4": 0.13402, "e2-highmem-2": 0.09040,
 			"n1-standard-1": 0.04750, "n1-standard-2": 0.09500, "n1-standard-4": 0.19000,
@@ -57,23 +61,20 @@ func (p Prices) machine(s ClusterShape) float64 {
 	return dearest
 }
 
-// CostOf estimates what an environment costs now and has cost so far. On a
-// shared cluster it is an equal share among tenants. It does not know how the
-// number of nodes varied: it takes today's for the whole life.
-func CostOf(p Prices, e Environment, c Cluster, tenants int, now time.Time) Cost {
+// CostOf estimates what an environment costs now and has cost so far: what was
+// booked at each look, at the number of nodes of then, and what ran since. On
+// a shared cluster it is an equal share among tenants.
+func CostOf(p Prices, e Environment, c Cluster, tenants int, u Use, now time.Time) Cost {
 	if c.Given != "" || e.ClusterID == "" || c.AskedAt.IsZero() {
 		return Cost{PricesAsOf: p.AsOf}
 	}
-	nodes := max(c.Nodes, c.Shape.Nodes)
-	perNode := p.machine(c.Shape) + p.Address + float64(c.Shape.DiskGB)*p.DiskGBMonth/hoursPerMonth
-	hourly := (p.Management+float64(nodes)*perNode)/float64(max(tenants, 1)) + p.ForwardingRule
-	end := now
-	if !e.DeletedAt.IsZero() {
-		end = e.DeletedAt
+	usd, fee := hourly(p, c, tenants)
+	if e.stopped(now) != now {
+		usd = first(u.Rate, usd)
 	}
-	total := hourly * max(end.Sub(e.CreatedAt).Hours(), 0)
+	out := Cost{USDPerHour: usd, USDTotal: u.total(e, usd, now), PricesAsOf: p.AsOf, fee: fee}
 	if e.State.Terminal() {
-		hourly = 0
+		out.USDPerHour = 0
 	}
-	return Cost{USDPerHour: hourly, USDTotal: total, PricesAsOf: p.AsOf}
+	return out
 }

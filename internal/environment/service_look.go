@@ -26,40 +26,45 @@ func (s *Service) Look(ctx context.Context, who Caller, id string) (Look, error)
 	if err != nil {
 		return Look{}, err
 	}
-	l, err := s.lookAt(ctx, e)
+	uses, err := s.store.Uses(ctx, []string{id})
 	if err != nil {
 		return Look{}, err
 	}
-	uses, err := s.store.Uses(ctx, []string{id})
+	l, err := s.lookAt(ctx, e, uses[id])
 	l.Use, l.Terms = uses[id], s.TermsFor(e)
 	l.Judgement = Judge(l.Terms.Policy, e, l.Use, l.Now)
 	return l, err
 }
 
 // lookAt is Look without what the reaper knows.
-func (s *Service) lookAt(ctx context.Context, e Environment) (Look, error) {
-	var c Cluster
-	var err error
-	tenants := 1
-	if e.ClusterID != "" {
-		if c, err = s.store.Cluster(ctx, e.ClusterID); err != nil && CodeOf(err) != CodeNotFound {
-			return Look{}, err
-		}
-		if c.Placement == Shared {
-			all, err := s.store.Tenants(ctx, c.ID)
-			if err != nil {
-				return Look{}, err
-			}
-			tenants = len(all)
-		}
+func (s *Service) lookAt(ctx context.Context, e Environment, u Use) (Look, error) {
+	c, tenants, err := s.standing(ctx, e)
+	if err != nil {
+		return Look{}, err
 	}
 	now := s.clock()
-	l := Look{Cluster: c, Now: now, Cost: CostOf(s.prices, e, c, tenants, now)}
+	l := Look{Cluster: c, Now: now, Cost: CostOf(s.prices, e, c, tenants, u, now)}
 	l.Step, l.Steps = StepOf(e.Phase)
 	if l.Steps > 0 {
 		l.Estimate = EstimateReady(e, s.median(ctx, e), now)
 	}
 	return l, nil
+}
+
+// standing is the cluster that an environment stands on, and how many share
+// it; the zero Cluster before there is one.
+func (s *Service) standing(ctx context.Context, e Environment) (c Cluster, tenants int, err error) {
+	if e.ClusterID == "" {
+		return c, 1, nil
+	}
+	if c, err = s.store.Cluster(ctx, e.ClusterID); err != nil && CodeOf(err) != CodeNotFound {
+		return c, 0, err
+	}
+	if c.Placement != Shared {
+		return c, 1, nil
+	}
+	all, err := s.store.Tenants(ctx, c.ID)
+	return c, len(all), err
 }
 
 // median reads how long phases took before; a store that does not answer

@@ -124,12 +124,13 @@ func (s *Service) probe(ctx context.Context, e Environment, memory map[string]st
 
 // account adds what the environment cost since the last look to its days.
 func (s *Service) account(ctx context.Context, i *PlanItem, now time.Time) error {
-	l, err := s.lookAt(ctx, i.Environment)
+	l, err := s.lookAt(ctx, i.Environment, i.Use)
 	if err != nil {
 		return err
 	}
 	i.USDPerHour = l.Cost.USDPerHour
 	i.Use.Spend(l.Cost.USDPerHour, i.Environment.CreatedAt, now)
+	i.Use.Rate, i.Use.Fee = l.Cost.USDPerHour, l.Cost.fee
 	return nil
 }
 
@@ -140,11 +141,7 @@ func (u *Use) Spend(usdPerHour float64, from, now time.Time) {
 	if u.Spent == nil {
 		u.Spent = map[string]float64{}
 	}
-	for from.Before(now) {
-		end := earliest(now, from.UTC().Truncate(24*time.Hour).Add(24*time.Hour))
-		u.Spent[from.UTC().Format(time.DateOnly)] += end.Sub(from).Hours() * usdPerHour
-		from = end
-	}
+	perDay(from, now, usdPerHour, func(day string, usd float64) { u.Spent[day] += usd })
 	u.SpentUntil = now
 }
 

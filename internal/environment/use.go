@@ -80,6 +80,10 @@ type Use struct {
 	// SpentUntil.
 	Spent      map[string]float64 `json:"spent,omitempty"`
 	SpentUntil time.Time          `json:"spentUntil,omitzero"`
+	// Rate is what an hour cost when it was last booked, and Fee the cluster's
+	// management fee in it.
+	Rate float64 `json:"rate,omitempty"`
+	Fee  float64 `json:"fee,omitempty"`
 }
 
 // Prober looks at what goes on in an environment. It never fails: what does

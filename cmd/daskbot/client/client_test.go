@@ -66,6 +66,33 @@ func TestCommands(t *testing.T) {
 	))
 }
 
+// used lets the reaper have looked once, and told the owner of the end.
+func used(d *daemon) {
+	e, err := d.Store.Environment(d.t.Context(), id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	e.Ending = &environment.Ending{At: now.Add(20 * time.Minute), Cause: environment.EndIdle, Lead: 30 * time.Minute, ToldAt: now.Add(-10 * time.Minute)}
+	e.Terms = environment.TermsOf(environment.Policy{TTL: 4 * time.Hour}, environment.Policy{Idle: 45 * time.Minute},
+		environment.Policy{MaxTTL: 12 * time.Hour, Warnings: []time.Duration{30 * time.Minute, 10 * time.Minute}})
+	use := environment.Use{Environment: id, Ever: true, IdleLooks: 3, Verdict: environment.Verdict{Is: environment.VerdictIdle, Since: now.Add(-25 * time.Minute), Reason: "last used 25m ago"},
+		Activity: environment.Activity{At: now, Signals: []environment.Signal{
+			{Source: "hub", Kind: environment.SignalQuiet, Last: now.Add(-3 * time.Hour), Message: "last login 3h ago"},
+			{Source: "kernel", Kind: environment.SignalQuiet, Last: now.Add(-25 * time.Minute), Message: "kernel python3 is idle"}}}}
+	if err := d.Store.Commit(d.t.Context(), environment.Change{Environment: &e, Uses: []environment.Use{use}}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func TestReaper(t *testing.T) {
+	d := newDaemon(t)
+	ready(d)
+	golden(t, "reaper_before", d.transcript("reaper plan", "reaper run --dry-run", "reaper", "keep "+id+" soon", "keep "+id+" 2d", "protect nothere1"))
+	used(d)
+	golden(t, "reaper", d.transcript("status "+id, "reaper plan", "reaper plan -o json", "reaper pause", "reaper plan", "reaper resume",
+		"keep "+id+" 2h", "protect "+id, "status "+id, "protect "+id+" --off"))
+}
+
 func TestMistakes(t *testing.T) {
 	d := newDaemon(t)
 	ready(d)

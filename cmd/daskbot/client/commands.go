@@ -36,9 +36,9 @@ func Add(root *cobra.Command, w World) {
 			root.AddCommand(c)
 		}
 	}
-	add(groupEnvironments, w.up(), w.status(), w.list(), w.events(), w.down(), w.extend(), w.scale(), w.packages(), w.upgrade(), w.profiles())
+	add(groupEnvironments, w.up(), w.status(), w.list(), w.events(), w.down(), w.extend(), w.keep(), w.scale(), w.packages(), w.upgrade(), w.profiles())
 	add(groupUse, w.credentials(), w.kubeconfig(), w.logs(), w.open())
-	add(groupAccess, w.project(), w.tokens())
+	add(groupAccess, w.project(), w.tokens(), w.protect(), w.reaper())
 }
 
 // command builds a command whose run gets the connection and the format.

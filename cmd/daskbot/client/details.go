@@ -51,12 +51,12 @@ func (w World) facts(e api.Environment) []pair {
 			ready += fmt.Sprintf(", step %d of %d", e.Estimate.Step, e.Estimate.Steps)
 		}
 	}
-	return []pair{
+	return append([]pair{
 		{"ID", e.ID}, {"Owner", e.Owner}, {"Course", e.Course}, {"Profile", e.Profile}, {"State", e.State},
 		{"Message", e.Message}, {"Problem", failure}, {"Ready", ready}, {"URL", e.URL}, {"Dashboard", e.DashboardURL},
 		{"Workers", strconv.Itoa(e.Workers)}, {"Packages", strings.Join(e.Packages, ", ")}, {"Cluster", where}, {"Project", e.Project},
 		{"Created", w.clock(&e.CreatedAt)}, {"Ends", w.clockAndDistance(e.ExpiresAt)}, {"Cost", cost(e.Cost)},
-	}
+	}, w.useFacts(e)...)
 }
 
 func cost(c api.Cost) string {
