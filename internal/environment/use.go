@@ -71,6 +71,8 @@ type Use struct {
 	// that be learnt, and LimitWhy why; 0 where it does not, or outside of one.
 	Limit    time.Duration `json:"limit,omitempty"`
 	LimitWhy string        `json:"limitWhy,omitempty"`
+	// Every is how soon to look again; zero is the usual.
+	Every time.Duration `json:"every,omitzero"`
 	// Ever is set once any use was seen; until then the never-used grace holds.
 	Ever bool `json:"ever"`
 	// Memory is what the prober wants to be given at its next look, such as the
@@ -104,26 +106,38 @@ type Probe struct {
 }
 
 // The reaper looks again when the last look is older than lookEvery, and
-// before it acts when it is older than lookFresh.
+// before it acts when it is older than lookFresh. Two looks prove more than one
+// when they are lookApart from each other.
 const (
 	lookEvery = 5 * time.Minute
 	lookFresh = 30 * time.Second
+	lookApart = time.Minute
 )
+
+// looksWithin is how often to look when the idle limit is short, so that its
+// end is not missed by most of it; zero for lookEvery.
+func looksWithin(p Policy) time.Duration {
+	if every := p.Idle / 4; every < lookEvery {
+		return every
+	}
+	return 0
+}
 
 // Due says whether it is time for another look: now and then, before
 // something is done, and as soon as a look would find it idle that did not.
 func (u Use) Due(j Judgement, now time.Time) bool {
-	age := now.Sub(u.Activity.At)
+	age, every := now.Sub(u.Activity.At), first(u.Every, lookEvery)
 	acts := j.Action == ReapWarn || j.Action == ReapDelete
 	turns := u.IdleLooks == 1 || u.Verdict.Is == VerdictActive && now.Sub(u.Verdict.Since) >= recent
-	return age >= lookEvery || acts && age >= lookFresh || turns && age >= time.Minute
+	return age >= every || acts && age >= min(lookFresh, every) || turns && age >= min(lookApart, every)
 }
 
 // Learn takes a look into what is remembered and returns the new verdict.
 //
-// Two looks within a minute count as one: what they agree on proves no more.
+// Two looks within lookApart count as one: what they agree on proves no more.
 func (u *Use) Learn(p Policy, e Environment, a Activity, memory map[string]string) Verdict {
-	again := a.At.Sub(u.Activity.At) >= time.Minute
+	u.Every = looksWithin(p)
+	again := a.At.Sub(u.Activity.At) >= min(lookApart, first(u.Every, lookEvery))
 	u.Environment, u.Activity, u.Memory = e.ID, a, memory
 	if !a.Last().IsZero() {
 		u.Ever = true
