@@ -93,6 +93,11 @@ func section(text string) slack.Block {
 	return slack.NewSectionBlock(markdown(text, maxSection), nil, nil)
 }
 
+// sectionWith has a button beside its text.
+func sectionWith(text string, b *slack.ButtonBlockElement) slack.Block {
+	return slack.NewSectionBlock(markdown(text, maxSection), nil, slack.NewAccessory(b))
+}
+
 func header(text string) slack.Block { return slack.NewHeaderBlock(plainText(text, maxHeader)) }
 
 func divider() slack.Block { return slack.NewDividerBlock() }

@@ -46,7 +46,7 @@ type Bot struct {
 	admit         bool
 	api           *client
 	socket        bool
-	later         chan func(context.Context)
+	later         chan put
 	known         directoryCache
 	homes         homes
 	log           *slog.Logger
@@ -71,7 +71,7 @@ func New(c Config) (*Bot, error) {
 		c.Now = time.Now
 	}
 	return &Bot{service: c.Service, directory: c.Directory, signingSecret: c.SigningSecret, admit: c.Admit,
-		api: newClient(c), socket: !c.AppToken.IsZero(), later: make(chan func(context.Context), maxLater),
+		api: newClient(c), socket: !c.AppToken.IsZero(), later: make(chan put, maxLater),
 		log: c.Log, now: c.Now}, nil
 }
 
@@ -98,6 +98,15 @@ func (b *Bot) Run(ctx context.Context) error {
 	return err
 }
 
+// put is work that was put off, and how long it may take.
+type put struct {
+	do     func(context.Context)
+	within time.Duration
+}
+
+// answerTime is how long an answer that was put off may take.
+const answerTime = 20 * time.Second
+
 // work carries out what was put off. A panic in one answer ends the program,
 // as everywhere.
 func (b *Bot) work(ctx context.Context) error {
@@ -105,18 +114,20 @@ func (b *Bot) work(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case f := <-b.later:
-			bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
-			f(bounded)
+		case p := <-b.later:
+			bounded, cancel := context.WithTimeout(ctx, p.within)
+			p.do(bounded)
 			cancel()
 		}
 	}
 }
 
-// put off f; false when too much is under way already.
-func (b *Bot) putOff(f func(context.Context)) bool {
+// putOff f; false when too much is under way already.
+func (b *Bot) putOff(f func(context.Context)) bool { return b.putOffFor(answerTime, f) }
+
+func (b *Bot) putOffFor(within time.Duration, f func(context.Context)) bool {
 	select {
-	case b.later <- f:
+	case b.later <- put{f, within}:
 		return true
 	default:
 		return false

@@ -53,6 +53,7 @@ type request struct {
 	cmd         command
 	once        string // the delivery's key
 	responseURL string
+	clicked     bool // on a button
 }
 
 type handler func(*Bot, context.Context, request) (*answer, error)
@@ -60,7 +61,7 @@ type handler func(*Bot, context.Context, request) (*answer, error)
 var handlers = map[verb]handler{
 	verbOverview: (*Bot).overview, verbUp: (*Bot).up, verbStatus: (*Bot).status, verbList: (*Bot).list, verbExtend: (*Bot).extend,
 	verbDown: (*Bot).down, verbScale: (*Bot).scale, verbPackages: (*Bot).packages, verbLogs: (*Bot).logs, verbOpen: (*Bot).open,
-	verbWhy: (*Bot).why, verbCost: (*Bot).cost, verbLink: (*Bot).link, verbProject: (*Bot).project,
+	verbWhy: (*Bot).why, verbCost: (*Bot).cost, verbClass: (*Bot).class, verbLink: (*Bot).link, verbProject: (*Bot).project,
 }
 
 func (b *Bot) run(ctx context.Context, r request) (*answer, error) {
@@ -169,8 +170,7 @@ func (b *Bot) overview(ctx context.Context, r request) (*answer, error) {
 const listed = 30
 
 func (b *Bot) list(ctx context.Context, r request) (*answer, error) {
-	states := slices.DeleteFunc(environment.States(), func(s environment.State) bool { return s == environment.StateDeleted })
-	items, next, err := b.service.List(ctx, r.who, environment.Filter{Course: r.cmd.course, States: states, Limit: listed})
+	items, next, err := b.service.List(ctx, r.who, environment.Filter{Course: r.cmd.course, States: notDeleted(), Limit: listed})
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +288,7 @@ func (b *Bot) logs(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.answerLater(r, "Fetching the last log lines of "+title(e)+" …", func(ctx context.Context) *answer {
+	return b.answerLater(r, answerTime, "Fetching the last log lines of "+title(e)+" …", func(ctx context.Context) *answer {
 		var out bytes.Buffer
 		if err := b.service.Logs(ctx, r.who, e.ID, r.cmd.word, 30, &out); err != nil {
 			b.logFault("logs", err, r.from)
@@ -309,7 +309,7 @@ func (b *Bot) project(ctx context.Context, r request) (*answer, error) {
 		}
 		return say(fmt.Sprintf("Your project `%s` pays for what you start from now on. `/dask project none` unlinks it.", p.Project)), nil
 	}
-	return b.answerLater(r, "Checking …", func(ctx context.Context) *answer {
+	return b.answerLater(r, answerTime, "Checking …", func(ctx context.Context) *answer {
 		p.Project = r.cmd.word
 		if p.Project == "none" {
 			p.Project = ""
@@ -325,18 +325,31 @@ func (b *Bot) project(ctx context.Context, r request) (*answer, error) {
 	})
 }
 
-// answerLater acknowledges now and answers through the response_url. These
-// are questions and settings only: a crash in between costs asking again.
-func (b *Bot) answerLater(r request, meanwhile string, f func(context.Context) *answer) (*answer, error) {
-	accepted := b.putOff(func(ctx context.Context) {
+// answerLater acknowledges now and answers when f is done. These are questions
+// and settings, and commands for a class, which may be repeated: a crash in
+// between costs asking again.
+func (b *Bot) answerLater(r request, within time.Duration, meanwhile string, f func(context.Context) *answer) (*answer, error) {
+	accepted := b.putOffFor(within, func(ctx context.Context) {
 		a := f(ctx)
-		a.ReplaceOriginal = true
-		if err := b.api.respond(ctx, r.responseURL, a); err != nil {
-			b.log.Warn("slack answer", "reason", err.Error(), "slack_user", r.from.id())
-		}
+		a.ReplaceOriginal = !r.clicked // of a click, that is the message with the button
+		b.answer(ctx, r.from, r.responseURL, a)
 	})
 	if !accepted {
 		return nil, environment.Errorf(environment.CodeUnavailable, "Too many people are asking at this moment.")
 	}
 	return say(meanwhile), nil
+}
+
+// answer tells somebody through a response_url or, from the home tab, which
+// has none, in the direct message.
+func (b *Bot) answer(ctx context.Context, to account, responseURL string, a *answer) {
+	var err error
+	if responseURL != "" {
+		err = b.api.respond(ctx, responseURL, a)
+	} else {
+		_, _, err = b.api.post(ctx, to.user, message{a.Text, a.Blocks}, mark("", "answer"))
+	}
+	if err != nil {
+		b.log.Warn("slack answer", "reason", err.Error(), "slack_user", to.id())
+	}
 }

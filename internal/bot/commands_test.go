@@ -33,6 +33,10 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"UTEACHER", "list", "u1@uni.edu in ml"},
 		{"UTEACHER", "open " + id, "Only the owner"},
 		{"UTEACHER", "up dask for <@U2|b>", "for u2@uni.edu is on its way"},
+		{"U1", "class status", "for the staff of ml"},
+		{"U1", "class up", "for the staff of ml"},
+		{"UTEACHER", "class status", "Looking"},
+		{"UTEACHER", "class status nosuch", "for the staff of nosuch"},
 		{"U2", "up dask", "there already"},
 		{"UTEACHER", "down " + id, "being deleted"},
 	} {

@@ -101,25 +101,26 @@ func (b *Bot) publishHome(ctx context.Context, subject, user string) error {
 		return err
 	}
 	mine = slices.DeleteFunc(mine, func(e environment.Environment) bool { return e.State == environment.StateDeleted })
-	looks := map[string]environment.Look{}
 	var others []environment.Environment
+	courses, err := b.service.Courses(ctx, who)
+	if err != nil {
+		return err
+	}
 	if who.Role != environment.RoleStudent {
-		states := slices.DeleteFunc(environment.States(), func(s environment.State) bool { return s == environment.StateDeleted })
-		if others, _, err = b.service.List(ctx, who, environment.Filter{States: states, Limit: listed}); err != nil {
+		if others, _, err = b.service.List(ctx, who, environment.Filter{States: notDeleted(), Limit: ofOthers}); err != nil {
 			return err
 		}
 		others = slices.DeleteFunc(others, func(e environment.Environment) bool { return e.Owner == subject })
 	}
-	for _, e := range append(slices.Clone(mine), others...) {
-		if looks[e.ID], err = b.service.Look(ctx, who, e.ID); err != nil {
-			return err
-		}
+	looks, err := b.looks(ctx, who, append(slices.Clone(mine), others...))
+	if err != nil {
+		return err
 	}
-	return b.api.publishHome(ctx, user, homeBlocks(who, mine, others, looks))
+	return b.api.publishHome(ctx, user, homeBlocks(who, courses, mine, others, looks))
 }
 
 // homeBlocks is the home tab: what one has, and for staff what there is.
-func homeBlocks(who environment.Caller, mine, others []environment.Environment, looks map[string]environment.Look) []block {
+func homeBlocks(who environment.Caller, courses []environment.Course, mine, others []environment.Environment, looks map[string]environment.Look) []block {
 	blocks := []block{header("Your environments")}
 	if len(mine) == 0 {
 		blocks = append(blocks, section("You have none. The button starts one; so does `/dask up`."))
@@ -130,7 +131,7 @@ func homeBlocks(who environment.Caller, mine, others []environment.Environment, 
 	}
 	blocks = append(blocks, actions("home", newButton()))
 	if who.Role != environment.RoleStudent {
-		blocks = append(blocks, staffBlocks(others, looks)...)
+		blocks = append(blocks, staffBlocks(courses, others, looks)...)
 	}
 	blocks = present(blocks)
 	if len(blocks) > maxViewBlocks {
@@ -139,23 +140,33 @@ func homeBlocks(who environment.Caller, mine, others []environment.Environment, 
 	return blocks
 }
 
-func staffBlocks(others []environment.Environment, looks map[string]environment.Look) []block {
-	perHour, soFar := 0.0, 0.0
-	for _, e := range others {
-		perHour += looks[e.ID].Cost.USDPerHour
-		soFar += looks[e.ID].Cost.USDTotal
-	}
+// maxCourses is how many courses an admin's home shows.
+const maxCourses = 5
+
+// ofOthers is how many environments of others are counted.
+const ofOthers = 200
+
+// staffBlocks is what there is of others: what it comes to, and as many of
+// them as there is room for.
+func staffBlocks(courses []environment.Course, others []environment.Environment, looks map[string]environment.Look) []block {
 	blocks := []block{divider(), header("Your courses")}
+	for _, c := range courses[:min(len(courses), maxCourses)] {
+		blocks = append(blocks, section("*"+escape(c.ID)+"* "+escape(c.Title)), classButtons(c))
+	}
 	if len(others) == 0 {
 		return append(blocks, section("Nobody else has anything running."))
 	}
-	blocks = append(blocks, section(fmt.Sprintf("%s, about $%.2f an hour, $%.2f so far.", plural(len(others), "environment"), perHour, soFar)))
-	for _, e := range others {
+	blocks = append(blocks, section(plural(len(others), "environment")+": "+summary(others, looks)))
+	for i, e := range others {
+		if i == listed {
+			return append(blocks, contextLine(fmt.Sprintf("These are the newest %d; `/dask class status` lists all.", listed)))
+		}
 		in := ""
 		if e.Course != "" {
 			in = " in " + escape(e.Course)
 		}
-		blocks = append(blocks, section(escape(e.Owner)+in+": "+line(e)), actions("env:"+e.ID, stopButton(e)))
+		blocks = append(blocks, sectionWith(escape(e.Owner)+in+": "+line(e), stopButton(e)),
+			contextLine(idleText(looks[e.ID]), costText(looks[e.ID].Cost)))
 	}
 	return blocks
 }

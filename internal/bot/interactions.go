@@ -49,7 +49,7 @@ func (b *Bot) onClick(ctx context.Context, in interaction) {
 
 func (b *Bot) click(ctx context.Context, in interaction, who environment.Caller) (*answer, error) {
 	r := request{who: who, from: in.from, once: "action:" + in.trigger + ":" + in.actionTS, responseURL: in.responseURL,
-		cmd: command{target: in.value}}
+		clicked: true, cmd: command{target: in.value}}
 	switch in.action {
 	case actionStop:
 		r.cmd.verb = verbDown
@@ -64,6 +64,10 @@ func (b *Bot) click(ctx context.Context, in interaction, who environment.Caller)
 		r.cmd.verb = verbOpen
 	case actionWhy:
 		r.cmd.verb = verbWhy
+	case actionClassUp:
+		r.cmd = command{verb: verbClass, does: verbUp, course: in.value}
+	case actionClassDown:
+		r.cmd = command{verb: verbClass, does: verbDown, course: in.value}
 	case actionRetry:
 		return b.retry(ctx, r)
 	case actionExtend:
@@ -94,18 +98,7 @@ func (b *Bot) retry(ctx context.Context, r request) (*answer, error) {
 // which has none, in the direct message.
 func (b *Bot) tellLater(in interaction, a *answer) {
 	b.homeChangedFor(in.from.user)
-	ok := b.putOff(func(ctx context.Context) {
-		var err error
-		if in.responseURL != "" {
-			err = b.api.respond(ctx, in.responseURL, a)
-		} else {
-			_, _, err = b.api.post(ctx, in.from.user, message{a.Text, a.Blocks}, mark("", "answer"))
-		}
-		if err != nil {
-			b.log.Warn("slack answer", "reason", err.Error(), "slack_user", in.from.id())
-		}
-	})
-	if !ok {
+	if !b.putOff(func(ctx context.Context) { b.answer(ctx, in.from, in.responseURL, a) }) {
 		b.log.Warn("slack answer", "reason", "too many answers are under way", "slack_user", in.from.id())
 	}
 }
@@ -123,8 +116,26 @@ func (b *Bot) onEvent(ctx context.Context, ev event) error {
 		if ev.tab == "" || ev.tab == "home" {
 			b.homeOpened(ctx, ev.from)
 		}
+	case "message":
+		if ev.byPerson && ev.channel != "" {
+			b.answerMessage(ev)
+		}
 	case "app_uninstalled", "tokens_revoked":
 		b.log.Error("slack has taken back the app's access; nobody is told anything until it is installed again", "event", ev.kind)
 	}
 	return nil
+}
+
+// answerMessage tells somebody who writes to the app how to talk to it.
+func (b *Bot) answerMessage(ev event) {
+	text := "I do not read messages, only commands: type `/dask` here or anywhere else.\n" + help("")
+	said := newMessage(text, section(text), actions("overview", newButton()))
+	ok := b.putOff(func(ctx context.Context) {
+		if _, _, err := b.api.post(ctx, ev.channel, said, mark("", "help")); err != nil {
+			b.log.Warn("slack answer", "reason", err.Error(), "slack_user", ev.from.id())
+		}
+	})
+	if !ok {
+		b.log.Warn("slack answer", "reason", "too many answers are under way", "slack_user", ev.from.id())
+	}
 }

@@ -41,7 +41,7 @@ func Manifest(url string) string {
 	if !socket {
 		line("    request_url: %s/slack/events", url)
 	}
-	line("    bot_events:\n      - app_home_opened\n      - app_uninstalled\n      - tokens_revoked")
+	line("    bot_events:\n      - app_home_opened\n      - app_uninstalled\n      - message.im\n      - tokens_revoked")
 	line("  interactivity:\n    is_enabled: true")
 	if !socket {
 		line("    request_url: %s/slack/interactions", url)

@@ -25,6 +25,7 @@ const (
 	verbOpen     verb = "open"
 	verbWhy      verb = "why"
 	verbCost     verb = "cost"
+	verbClass    verb = "class"
 	verbLink     verb = "link"
 	verbProject  verb = "project"
 	verbHelp     verb = "help"
@@ -32,10 +33,10 @@ const (
 
 // verbs are those help lists, in its order.
 var verbs = []verb{verbUp, verbStatus, verbList, verbOpen, verbExtend, verbDown, verbScale, verbPackages,
-	verbWhy, verbLogs, verbCost, verbLink, verbProject, verbHelp}
+	verbWhy, verbLogs, verbCost, verbClass, verbLink, verbProject, verbHelp}
 
 var synonyms = map[string]verb{"start": verbUp, "create": verbUp, "new": verbUp, "stop": verbDown, "delete": verbDown,
-	"end": verbDown, "ls": verbList, "package": verbPackages, "log": verbLogs, "costs": verbCost, "?": verbHelp, "show": verbStatus}
+	"end": verbDown, "ls": verbList, "package": verbPackages, "log": verbLogs, "costs": verbCost, "?": verbHelp, "show": verbStatus, "course": verbClass}
 
 // command is what somebody typed after /dask.
 type command struct {
@@ -50,7 +51,8 @@ type command struct {
 	until            clock         // up until
 	workers          *int          // up, scale
 	packages, remove []string
-	word             string // logs: component; project: id; help: topic
+	word             string // logs: component; project: id; help: topic; link: code
+	does             verb   // class: up, down or status
 }
 
 // parse reads a command. It is pure: who is asking and what there is plays no
@@ -84,9 +86,6 @@ func verbOf(w word) (verb, error) {
 	}
 	if v := verb(name); slices.Contains(verbs, v) {
 		return v, nil
-	}
-	if name == "class" {
-		return "", environment.Invalid("command", "Starting and ending a whole class from Slack comes in a later version; `/dask list COURSE` shows who has what.")
 	}
 	known := make([]string, 0, len(verbs)+len(synonyms))
 	for _, v := range verbs {
@@ -137,7 +136,9 @@ func (p *parser) arguments() error {
 		return p.list()
 	case verbLogs:
 		return p.logs()
-	case verbHelp, verbProject:
+	case verbClass:
+		return p.class()
+	case verbHelp, verbProject, verbLink:
 		if w, ok := p.next(); ok {
 			p.cmd.word = strings.ToLower(w.text)
 		}
@@ -152,6 +153,20 @@ func (p *parser) target() {
 	if w, ok := p.next(); ok {
 		p.cmd.target = strings.ToLower(w.text)
 	}
+}
+
+// class up|down|status [COURSE], with an optional "in" before the course.
+func (p *parser) class() error {
+	w, ok := p.next()
+	if !ok {
+		return p.wrong("Say whether to start it, end it or show its status.")
+	}
+	does, err := verbOf(w)
+	if err != nil || does != verbUp && does != verbDown && does != verbStatus {
+		return p.wrong("A class can be started, ended or shown: up, down or status, not %q.", clip(w.text, 40))
+	}
+	p.cmd.does = does
+	return p.list()
 }
 
 // list [COURSE], with an optional "in" before it.

@@ -47,6 +47,8 @@ type view struct {
 // event is something of the Events API.
 type event struct {
 	id, kind, tab string
+	channel       string // of a message
+	byPerson      bool   // a message that a person wrote, in a direct message with the app
 	from          account
 	challenge     string // of url_verification
 }
@@ -171,9 +173,13 @@ func parseEvent(body []byte) (event, error) {
 		TeamID    string `json:"team_id"`
 		EventID   string `json:"event_id"`
 		Event     struct {
-			Type string          `json:"type"`
-			User json.RawMessage `json:"user"`
-			Tab  string          `json:"tab"`
+			Type    string          `json:"type"`
+			User    json.RawMessage `json:"user"`
+			Tab     string          `json:"tab"`
+			Channel json.RawMessage `json:"channel"`
+			Place   string          `json:"channel_type"`
+			Subtype string          `json:"subtype"`
+			Bot     string          `json:"bot_id"`
 		} `json:"event"`
 	}
 	if json.Unmarshal(body, &raw) != nil || raw.Type == "" {
@@ -182,9 +188,12 @@ func parseEvent(body []byte) (event, error) {
 	if raw.Type == "url_verification" {
 		return event{kind: raw.Type, challenge: raw.Challenge}, nil
 	}
-	var user string
+	var user, channel string
+	_ = json.Unmarshal(raw.Event.Channel, &channel)
 	_ = json.Unmarshal(raw.Event.User, &user) // some events carry an object here, none of ours
-	ev := event{id: raw.EventID, kind: raw.Event.Type, tab: raw.Event.Tab, from: account{raw.TeamID, user}}
+	ev := event{id: raw.EventID, kind: raw.Event.Type, tab: raw.Event.Tab, channel: channel, from: account{raw.TeamID, user}}
+	// An edit, a deletion or a message of the app's own is not to be answered.
+	ev.byPerson = raw.Event.Place == "im" && raw.Event.Subtype == "" && raw.Event.Bot == "" && user != ""
 	if ev.id == "" || ev.from.team == "" {
 		return event{}, badDelivery("event")
 	}

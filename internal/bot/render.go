@@ -96,6 +96,9 @@ const (
 	actionLink    = "link_opened" // a page was opened; nothing to do
 	actionNew     = "up_modal"
 	actionWhy     = "why"
+	// The buttons of a class; their value is the course.
+	actionClassUp   = "class_up"
+	actionClassDown = "class_down"
 )
 
 func stopButton(e environment.Environment) *buttonElement {

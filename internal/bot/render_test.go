@@ -132,8 +132,14 @@ func TestMessages(t *testing.T) {
 	} {
 		golden(t, name+".json", map[string]any{"text": m.text, "blocks": m.blocks})
 	}
-	golden(t, "home_student.json", homeBlocks(environment.Caller{Role: environment.RoleStudent}, []environment.Environment{running()}, nil, map[string]environment.Look{"kq7wm2xd": look}))
-	golden(t, "home_staff.json", homeBlocks(environment.Caller{Role: environment.RoleStaff}, nil, []environment.Environment{running()}, map[string]environment.Look{"kq7wm2xd": look}))
+	golden(t, "home_student.json", homeBlocks(environment.Caller{Role: environment.RoleStudent}, nil, []environment.Environment{running()}, nil, map[string]environment.Look{"kq7wm2xd": look}))
+	ml, ready := environment.Course{ID: "ml", Title: "Machine learning", Members: []string{"ada@uni.edu", "bob@uni.edu"}}, running()
+	golden(t, "class_status.json", classMessage(environment.CourseStatus{Course: ml, Seats: []environment.Seat{
+		{Subject: "ada@uni.edu", Member: true, Environment: &ready, Look: unused}, {Subject: "bob@uni.edu", Member: true}}}).blocks)
+	golden(t, "class_up.json", batchMessage(verbUp, environment.Batch{Course: "ml", Items: []environment.BatchItem{
+		{Subject: "ada@uni.edu", Outcome: environment.OutcomeExisting}, {Subject: "bob@uni.edu", Outcome: environment.OutcomeStarted},
+		{Subject: "eve@uni.edu", Outcome: environment.OutcomeRefused, Reason: "No more can be made."}}}, true).blocks)
+	golden(t, "home_staff.json", homeBlocks(environment.Caller{Role: environment.RoleStaff}, []environment.Course{ml}, nil, []environment.Environment{running()}, map[string]environment.Look{"kq7wm2xd": look}))
 	profiles := catalogue{}.Profiles()
 	golden(t, "modal_up.json", upModal(profiles, "daskhub"))
 	golden(t, "modal_extend.json", extendModal(running(), 4*time.Hour, time.UTC))
