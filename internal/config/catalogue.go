@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"context"
 	"maps"
 	"os"
 	"slices"
@@ -11,6 +13,7 @@ import (
 var (
 	_ environment.Catalogue = (*Config)(nil)
 	_ environment.Given     = (*Config)(nil)
+	_ environment.Roster    = (*Config)(nil)
 )
 
 // Profile finds a profile by name.
@@ -67,6 +70,30 @@ func (c *Config) Course(id string) bool {
 func (c *Config) Staff(course string) []string {
 	found, _ := c.course(course)
 	return found.Staff
+}
+
+// Class finds a course with its members; CodeNotFound for an unknown id.
+func (c *Config) Class(_ context.Context, id string) (environment.Course, error) {
+	found, ok := c.course(id)
+	if !ok {
+		return environment.Course{}, environment.Errorf(environment.CodeNotFound, "The configuration names no course %q under courses.", id)
+	}
+	return class(found), nil
+}
+
+// Classes lists the courses, by id.
+func (c *Config) Classes(context.Context) ([]environment.Course, error) {
+	all := make([]environment.Course, 0, len(c.Courses))
+	for _, k := range c.Courses {
+		all = append(all, class(k))
+	}
+	slices.SortFunc(all, func(a, b environment.Course) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+func class(k Course) environment.Course {
+	return environment.Course{ID: k.ID, Title: k.Title, Timezone: k.Timezone, Profile: k.Profile,
+		Staff: slices.Clone(k.Staff), Members: slices.Clone(k.Members)}
 }
 
 func (c *Config) course(id string) (Course, bool) {

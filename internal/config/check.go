@@ -58,6 +58,15 @@ func (k *checker) atLeast(path string, value, least int64) {
 	}
 }
 
+// shortest is the least that a limit on idleness may be. Nobody works on the
+// sandbox, and what tries the reaper on it cannot wait so long.
+func (k *checker) shortest(d time.Duration) time.Duration {
+	if k.sandbox {
+		return time.Second
+	}
+	return d
+}
+
 // domain applies one of the domain's own checks.
 func (k *checker) domain(path string, err error) {
 	if err != nil {
@@ -67,7 +76,7 @@ func (k *checker) domain(path string, err error) {
 
 // check reports everything that decoding could not see.
 func (c *Config) check(r *report) {
-	k := &checker{r}
+	k := &checker{r: r, sandbox: c.GKE.TokenFrom == TokenFromStatic}
 	k.hostPort("server.addr", c.Server.Addr)
 	k.url("server.externalUrl", c.Server.ExternalURL, "http", "https")
 	c.Store.check(k)
@@ -76,6 +85,7 @@ func (c *Config) check(r *report) {
 	c.checkRecipes(k)
 	c.checkCourses(k)
 	checkPolicy(k, "policy", c.Defaults, environment.Policy{})
+	c.checkSchedules(k)
 	c.checkLater(k)
 	c.Limits.check(k)
 	checkPrices(k, c.Prices)
@@ -180,14 +190,14 @@ func checkPolicy(k *checker, path string, p, wider environment.Policy) {
 	if p.TTL > p.MaxTTL && p.MaxTTL > 0 {
 		k.r.add(path+".ttl", "%s is longer than maxTtl, %s", environment.FormatDuration(p.TTL), environment.FormatDuration(p.MaxTTL))
 	}
-	if p.Idle > 0 && p.Idle < 15*time.Minute {
+	if p.Idle > 0 && p.Idle < k.shortest(15*time.Minute) {
 		k.r.add(path+".idle", "%s is too short: a hub's last activity is up to 6 minutes old; the least is 15m", environment.FormatDuration(p.Idle))
 	}
-	if p.Adaptive && (p.IdleMin < 15*time.Minute || p.IdleMax < p.IdleMin) {
+	if p.Adaptive && (p.IdleMin < k.shortest(15*time.Minute) || p.IdleMax < p.IdleMin) {
 		k.r.add(path+".adaptive", "needs idleMin of at least 15m and idleMax of at least idleMin, for example 15m and 90m")
 	}
 	for _, lead := range p.Warnings {
-		if lead < time.Minute {
+		if lead < k.shortest(time.Minute) {
 			k.r.add(path+".warnings", "%s is too short to be read in time; the least is 1m, for example [30m, 10m]", environment.FormatDuration(lead))
 		}
 	}
@@ -213,7 +223,7 @@ func checkPrices(k *checker, p environment.Prices) {
 	if !datePattern.MatchString(p.AsOf) {
 		k.r.add("pricing.asOf", "%q is not a date, such as 2026-07-30", p.AsOf)
 	}
-	if p.Management < 0 || p.ForwardingRule < 0 || p.Address < 0 || p.DiskGBMonth < 0 {
+	if p.Management < 0 || p.ForwardingRule < 0 || p.Address < 0 || p.DiskGBMonth < 0 || p.FreeTierMonth < 0 {
 		k.r.add("pricing", "prices cannot be negative")
 	}
 }

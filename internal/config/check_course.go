@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -27,6 +28,13 @@ func (c *Config) checkCourse(k *checker, at string, course Course) {
 	for j, subject := range course.Staff {
 		k.domain(fmt.Sprintf("%s.staff[%d]", at, j), environment.ValidSubject("staff", subject))
 	}
+	for j, subject := range course.Members {
+		at := fmt.Sprintf("%s.members[%d]", at, j)
+		k.domain(at, environment.ValidSubject("member", subject))
+		if slices.Index(course.Members, subject) < j {
+			k.r.add(at, "%q is a member already", subject)
+		}
+	}
 	if course.Project != "" {
 		k.domain(at+".project", environment.ValidProject(course.Project))
 	}
@@ -36,19 +44,43 @@ func (c *Config) checkCourse(k *checker, at string, course Course) {
 	checkPolicy(k, at+".policy", course.Policy, c.Defaults)
 }
 
-// checkLater checks what later versions act on, so that a file is not found
-// wrong only after an upgrade.
-func (c *Config) checkLater(k *checker) {
+// longestSpread bounds how long starting a class may take; what came due longer
+// ago is no longer caught up after a restart.
+const longestSpread = time.Hour
+
+func (c *Config) checkSchedules(k *checker) {
 	k.cron("reaper.schedule", c.Reaper.Schedule)
+	k.cron("reaper.orphanSchedule", c.Reaper.OrphanSchedule)
+	if c.Reaper.OrphanGrace < 0 {
+		k.r.add("reaper.orphanGrace", "a grace is not negative, for example 24h")
+	}
+	seen := map[string]bool{}
 	for i, s := range c.Schedules {
 		at := fmt.Sprintf("schedules[%d]", i)
 		k.label(at+".name", s.Name, "monday-lab")
+		if seen[s.Name] {
+			k.r.add(at+".name", "%q is the name of two schedules", s.Name)
+		}
+		seen[s.Name] = true
 		k.cron(at+".cron", s.Cron)
 		k.oneOf(at+".action", s.Action, "up", "down")
 		if s.Course == "" || !c.Course(s.Course) {
 			k.r.add(at+".course", "there is no course %q under courses", s.Course)
 		}
+		if s.Spread < 0 || s.Spread > longestSpread {
+			k.r.add(at+".spread", "%s is not between 0 and %s, such as 10m", environment.FormatDuration(s.Spread), environment.FormatDuration(longestSpread))
+		}
+		for j, day := range s.NotOn {
+			if _, err := time.Parse(time.DateOnly, day); err != nil {
+				k.r.add(fmt.Sprintf("%s.notOn[%d]", at, j), "%q is not a date, such as 2026-12-24", day)
+			}
+		}
 	}
+}
+
+// checkLater checks what later versions act on, so that a file is not found
+// wrong only after an upgrade.
+func (c *Config) checkLater(k *checker) {
 	c.checkSlack(k)
 	for name, source := range c.LMS.Sources {
 		at := "lms.sources." + name

@@ -115,6 +115,7 @@ type Course struct {
 	Title    string             `json:"title"`
 	Timezone string             `json:"timezone"` // IANA name
 	Staff    []string           `json:"staff"`    // subjects
+	Members  []string           `json:"members"`  // subjects; whom `course up` and schedules are for
 	Profile  string             `json:"profile"`  // default for its students
 	Project  string             `json:"project"`  // who pays
 	Policy   environment.Policy `json:"policy"`
@@ -129,6 +130,10 @@ type Reaper struct {
 	// before it waits for a person, 0 to 1.
 	MaxShare float64 `json:"maxShare"`
 	Probes   int     `json:"probes"` // environments looked at at once
+	// OrphanSchedule is when cloud and store are compared (cron, five fields,
+	// UTC); OrphanGrace is for how long what nobody looks after is only reported.
+	OrphanSchedule string        `json:"orphanSchedule"`
+	OrphanGrace    time.Duration `json:"orphanGrace"`
 }
 
 // Schedule makes or takes away a course's environments at set times.
@@ -137,6 +142,10 @@ type Schedule struct {
 	Course string `json:"course"`
 	Cron   string `json:"cron"`   // five fields, in the course's time zone
 	Action string `json:"action"` // up or down
+	// Spread is the time over which a class is started or ended, so that it does
+	// not meet the cloud's limits all at once.
+	Spread time.Duration `json:"spread"`
+	NotOn  []string      `json:"notOn"` // dates in the course's time zone, such as 2026-12-24
 }
 
 // LMS holds the learning platforms that may send hooks.
@@ -165,23 +174,27 @@ type Log struct {
 	Format string `json:"format"` // json, text, or auto: text on a terminal
 }
 
-// Load reads and checks a configuration file. Its error is Problems, or says
-// that the file cannot be read.
-func Load(path string) (*Config, error) {
+// Validator checks what only another part of the program knows. It tells each
+// problem with the path of the key it is at, such as "schedules[0].cron".
+type Validator func(c *Config, problem func(path, text string))
+
+// Load reads and checks a configuration file, with further validators when
+// given. Its error is Problems, or says that the file cannot be read.
+func Load(path string, more ...Validator) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return parse(data, path, processSources(filepath.Dir(path)))
+	return parse(data, path, processSources(filepath.Dir(path)), more...)
 }
 
 // Parse is Load for a configuration that is already in memory; name stands
 // for it in problems, and relative paths count from the working directory.
-func Parse(data []byte, name string) (*Config, error) {
-	return parse(data, name, processSources("."))
+func Parse(data []byte, name string, more ...Validator) (*Config, error) {
+	return parse(data, name, processSources("."), more...)
 }
 
-func parse(data []byte, name string, from sources) (*Config, error) {
+func parse(data []byte, name string, from sources, more ...Validator) (*Config, error) {
 	r := newReport(name)
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
@@ -196,6 +209,9 @@ func parse(data []byte, name string, from sources) (*Config, error) {
 	c.deriveDefaults()
 	c.profiles = loadProfiles(c, r, from)
 	c.check(r)
+	for _, validate := range more {
+		validate(c, r.addOnce)
+	}
 	if err := r.problems.err(); err != nil {
 		return nil, err
 	}
@@ -221,7 +237,6 @@ func (c *Config) Idle() []string {
 			idle = append(idle, fmt.Sprintf("%s is configured, but this version of daskbot does not act on it yet", key))
 		}
 	}
-	note(len(c.Schedules) > 0, "schedules")
 	note(len(c.LMS.Sources) > 0, "lms")
 	return idle
 }

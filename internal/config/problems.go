@@ -80,6 +80,14 @@ func (r *report) add(path, format string, args ...any) {
 	r.problems = append(r.problems, Problem{File: at.file, Line: at.line, Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
+// addOnce notes a problem at a path unless there is one already: the first
+// check that fails says it best.
+func (r *report) addOnce(path, text string) {
+	if !slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Path == path }) {
+		r.add(path, "%s", text)
+	}
+}
+
 func (r *report) addAt(at place, path, format string, args ...any) {
 	r.problems = append(r.problems, Problem{File: at.file, Line: at.line, Path: path, Text: fmt.Sprintf(format, args...)})
 }

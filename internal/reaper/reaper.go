@@ -33,6 +33,9 @@ type Config struct {
 	Commands Commands
 	// Schedule is a five-field cron line in UTC, as ParseSchedule accepts it.
 	Schedule string
+	// Schedules start and end classes, by Classes; both may be empty.
+	Schedules []Schedule
+	Classes   Classes
 	// MaxPerRun bounds how many environments one run ends; default 50. What is
 	// over it waits for the next run and is logged.
 	MaxPerRun int
@@ -57,9 +60,10 @@ const FewAtOnce = 10
 // Reaper runs the sweeps.
 type Reaper struct {
 	Config
-	schedule cron.Schedule
-	running  sync.Mutex // one sweep at a time, whoever asked for it
-	resynced time.Time
+	schedule   cron.Schedule
+	timetables []timetable
+	running    sync.Mutex // one sweep at a time, whoever asked for it
+	resynced   time.Time
 }
 
 // New checks the configuration. It starts nothing.
@@ -80,7 +84,11 @@ func New(c Config) (*Reaper, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Minute
 	}
-	return &Reaper{Config: c, schedule: s}, nil
+	lessons, err := timetables(c.Schedules)
+	if err != nil {
+		return nil, err
+	}
+	return &Reaper{Config: c, schedule: s, timetables: lessons}, nil
 }
 
 // ParseSchedule parses a five-field cron line. It refuses what the library
@@ -102,27 +110,45 @@ func ParseSchedule(line string) (s cron.Schedule, err error) {
 	return s, nil
 }
 
-// Run sweeps once at the start, since missed runs are not remembered, and
-// then on schedule until ctx ends; it returns once the last sweep has.
+// Run attends to the schedules of classes and sweeps, once at the start, since
+// missed runs are not remembered, and then when each is due, until ctx ends; it
+// returns once the last of both has.
 func (r *Reaper) Run(ctx context.Context) error {
-	sweep := func() {
-		run, cancel := context.WithTimeout(ctx, r.Timeout)
-		defer cancel()
-		if _, err := r.Sweep(run, Options{}); err != nil {
-			r.Log.Error("sweep", "reason", err.Error())
-		}
-	}
 	log := cron.PrintfLogger(slogPrinter{r.Log})
 	// The order matters: Recover outside of Skip would keep Skip's token after
 	// a panic, and the job would never run again.
-	job := cron.NewChain(cron.SkipIfStillRunning(log), cron.Recover(log)).Then(cron.FuncJob(sweep))
+	chain := cron.NewChain(cron.SkipIfStillRunning(log), cron.Recover(log))
 	c := cron.New(cron.WithLocation(time.UTC))
-	c.Schedule(r.schedule, job)
-	job.Run()
+	schedule := func(when cron.Schedule, work func(context.Context)) cron.Job {
+		job := chain.Then(cron.FuncJob(func() {
+			run, cancel := context.WithTimeout(ctx, r.Timeout)
+			defer cancel()
+			work(run)
+		}))
+		c.Schedule(when, job)
+		return job
+	}
+	// Classes first: they must not wait for a sweep that asks hundreds of hubs.
+	if len(r.timetables) > 0 {
+		schedule(everyMinute{}, r.attend).Run()
+	}
+	schedule(r.schedule, r.sweep).Run()
 	c.Start()
 	<-ctx.Done()
 	<-c.Stop().Done()
 	return nil
+}
+
+// everyMinute, on the minute, schedules of classes are attended to.
+type everyMinute struct{}
+
+// Next implements cron.Schedule.
+func (everyMinute) Next(t time.Time) time.Time { return t.Truncate(time.Minute).Add(time.Minute) }
+
+func (r *Reaper) sweep(ctx context.Context) {
+	if _, err := r.Sweep(ctx, Options{}); err != nil {
+		r.Log.Error("sweep", "reason", err.Error())
+	}
 }
 
 // slogPrinter lets cron's logger end in slog.
