@@ -16,7 +16,7 @@ func newConfigCommand() *cobra.Command {
 		Example: "  daskbot config check /etc/daskbot/daskbot.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.Load(args[0])
+			cfg, err := loadConfig(args[0])
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func newServeCommand() *cobra.Command {
 		Example: "  daskbot serve --config /etc/daskbot/daskbot.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(file)
+			cfg, err := loadConfig(file)
 			if err != nil {
 				return err
 			}

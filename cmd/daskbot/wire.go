@@ -60,11 +60,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 	}
 	feed := &environment.Feed{}
 	ports.Store = environment.Announce(d.store, feed)
-	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: feed, Catalogue: cfg,
+	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: feed, Catalogue: cfg, Roster: cfg,
 		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads, Installation: cfg.GKE.Installation, Prices: cfg.Prices})
 	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Limits: provision.Limits{
 		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
-	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule,
+	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule, Schedules: schedules(cfg), Classes: d.service,
 		MaxPerRun: cfg.Reaper.MaxPerRun, MaxShare: cfg.Reaper.MaxShare, Probes: cfg.Reaper.Probes,
 		Observe: newReaperMetrics(metrics).observe, Log: log}); err != nil {
 		return nil, err
