@@ -74,6 +74,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Wri
 	group.Go(func() error { return serveHTTP(groupCtx, listener, d.handler, cfg.Server.ShutdownGrace) })
 	group.Go(func() error { return d.store.Run(groupCtx, d.runner.Work) })
 	group.Go(func() error { return d.reaper.Run(groupCtx) })
+	group.Go(func() error { return d.orphans.Run(groupCtx) })
 	if d.bot != nil {
 		group.Go(func() error { return d.bot.Run(groupCtx) })
 		group.Go(func() error { return d.outbox.Run(groupCtx) })

@@ -35,10 +35,12 @@ type daemon struct {
 	service *environment.Service
 	runner  *provision.Runner
 	reaper  *reaper.Reaper
+	orphans *reaper.Orphans
 	handler http.Handler
 	bot     *bot.Bot       // nil without a Slack application
 	outbox  *notify.Outbox // nil without a Slack application
 	cloud   *gke.Client
+	compute *compute.Client
 	log     *slog.Logger
 }
 
@@ -61,12 +63,15 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 	feed := &environment.Feed{}
 	ports.Store = environment.Announce(d.store, feed)
 	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: feed, Catalogue: cfg, Roster: cfg,
-		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads, Installation: cfg.GKE.Installation, Prices: cfg.Prices})
+		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads, Installation: cfg.GKE.Installation, Orphans: d.sweeping(cfg), Prices: cfg.Prices})
 	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Limits: provision.Limits{
 		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
 	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule, Schedules: schedules(cfg), Classes: d.service,
 		MaxPerRun: cfg.Reaper.MaxPerRun, MaxShare: cfg.Reaper.MaxShare, Probes: cfg.Reaper.Probes,
 		Observe: newReaperMetrics(metrics).observe, Log: log}); err != nil {
+		return nil, err
+	}
+	if d.orphans, err = reaper.NewOrphans(reaper.OrphanConfig{Sweeper: d.service, Schedule: cfg.Reaper.OrphanSchedule, Log: log}); err != nil {
 		return nil, err
 	}
 	server, err := api.New(api.Config{Service: d.service, Ready: d.ready(cfg), Sweep: d.sweep, Metrics: promhttp.InstrumentMetricHandler(metrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})), Log: log,
@@ -85,6 +90,16 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 func (d *daemon) sweep(ctx context.Context, dry, confirmed bool) (api.Swept, error) {
 	r, err := d.reaper.Sweep(ctx, reaper.Options{Dry: dry, Confirmed: confirmed})
 	return api.Swept{Items: r.Items, Warned: r.Warned, Deleted: r.Deleted, Failed: r.Failed, Waiting: r.Waiting, Held: r.Held, Paused: r.Paused}, err
+}
+
+// sweeping is where leftovers are looked for. Without a project there is no
+// cloud, and a daskbot that was given its clusters leaves nothing there.
+func (d *daemon) sweeping(cfg *config.Config) environment.OrphanConfig {
+	if len(cfg.Projects()) == 0 {
+		return environment.OrphanConfig{}
+	}
+	return environment.OrphanConfig{Leavings: d.compute, Projects: cfg.Projects(), Linked: d.store.Linked,
+		Grace: cfg.Reaper.OrphanGrace, MaxPerRun: cfg.Reaper.MaxPerRun}
 }
 
 // slack adds Slack's way in beside the API's, and its way out. Slack is not
@@ -128,11 +143,11 @@ func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports
 	if err != nil {
 		return provision.Ports{}, err
 	}
-	machines, err := compute.New(ctx, compute.Config{Endpoint: cfg.GKE.ComputeEndpoint, StaticToken: cfg.GKE.StaticToken, Installation: cfg.GKE.Installation})
+	d.compute, err = compute.New(ctx, compute.Config{Endpoint: cfg.GKE.ComputeEndpoint, StaticToken: cfg.GKE.StaticToken, Installation: cfg.GKE.Installation})
 	if err != nil {
 		return provision.Ports{}, err
 	}
-	return provision.Ports{Clusters: d.cloud, Given: cfg, Compute: machines,
+	return provision.Ports{Clusters: d.cloud, Given: cfg, Compute: d.compute,
 		Workloads: kube.New(kube.Config{Log: d.log}),
 		Charts:    helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log}),
 		Door:      activity.NewDoor(http.DefaultTransport, knock)}, nil
