@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/daskbot/daskbot/internal/config"
 )
 
 func newConfigCommand() *cobra.Command {
