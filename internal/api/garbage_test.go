@@ -16,7 +16,7 @@ func TestGarbageIsRefusedWell(t *testing.T) {
 	paths := []string{"/environments", "/environments/{}", "/environments/{}/extend", "/environments/{}/scale", "/environments/{}/packages",
 		"/environments/{}/upgrade", "/environments/{}/events", "/environments/{}/credentials", "/environments/{}/logs", "/people/{}", "/tokens",
 		"/tokens/{}", "/projects/{}/check", "/profiles", "/me", "/{}",
-		"/environments/{}/keep", "/environments/{}/protect", "/reaper/plan", "/reaper/run", "/reaper/pause"}
+		"/environments/{}/keep", "/environments/{}/protect", "/reaper/plan", "/reaper/run", "/reaper/pause", "/costs"}
 	rapid.Check(t, func(r *rapid.T) {
 		path := rapid.SampledFrom(paths).Draw(r, "path")
 		name := rapid.OneOf(rapid.Just("kq7wm2xd"), rapid.String(), rapid.StringN(0, 300, 600)).Draw(r, "name")
@@ -28,7 +28,7 @@ func TestGarbageIsRefusedWell(t *testing.T) {
 			target += part
 		}
 		if rapid.Bool().Draw(r, "query") {
-			key := rapid.SampledFrom([]string{"owner", "state", "limit", "cursor", "after", "tail", "component", "describe", "x"}).Draw(r, "key")
+			key := rapid.SampledFrom([]string{"owner", "state", "limit", "cursor", "after", "tail", "component", "describe", "by", "from", "x"}).Draw(r, "key")
 			target += "?" + key + "=" + url.QueryEscape(rapid.String().Draw(r, "value"))
 		}
 		method := rapid.SampledFrom([]string{"GET", "POST", "PUT", "DELETE", "PATCH"}).Draw(r, "method")

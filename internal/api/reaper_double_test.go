@@ -69,3 +69,8 @@ func (d *double) swept(ctx context.Context, dry, confirmed bool) (Swept, error) 
 	}
 	return out, err
 }
+
+func (d *double) Costs(_ context.Context, _ environment.Caller, q environment.CostQuery) (environment.CostReport, error) {
+	return environment.CostReport{By: q.By, From: q.From, To: when, PricesAsOf: "2026-07-30", USD: 1.5, SavedUSD: 2, CreditUSD: 0.5,
+		Items: []environment.CostItem{{Key: "alice", Environments: 2, USD: 1.5, SavedUSD: 2}}}, d.scripted("Costs")
+}

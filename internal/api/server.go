@@ -79,10 +79,12 @@ func New(c Config) (*Server, error) {
 	s.changes()
 	s.keeping()
 	s.reaping()
+	s.money()
 	s.uses()
 	s.events()
 	s.people()
 	s.tokens()
+	s.orphans()
 	if err := s.pages(c.Metrics); err != nil {
 		return nil, err
 	}

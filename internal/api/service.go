@@ -11,6 +11,7 @@ import (
 // Service is what this package needs of the domain. *environment.Service is
 // the implementation; its errors are *environment.Error.
 type Service interface {
+	OrphanService
 	// Authenticate says whose secret this is, or CodeUnauthorized.
 	Authenticate(ctx context.Context, secret string) (environment.Caller, error)
 
@@ -29,6 +30,7 @@ type Service interface {
 	// Plan is what the reaper would do now; Reaper what people decided about it.
 	Plan(ctx context.Context, who environment.Caller) ([]environment.PlanItem, error)
 	Reaper(ctx context.Context) (environment.ReaperState, error)
+	Costs(ctx context.Context, who environment.Caller, q environment.CostQuery) (environment.CostReport, error)
 	Pause(ctx context.Context, who environment.Caller, paused bool) (environment.ReaperState, error)
 
 	Events(ctx context.Context, who environment.Caller, id string, after int64, limit int) ([]environment.Event, error)

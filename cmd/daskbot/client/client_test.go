@@ -93,6 +93,22 @@ func TestReaper(t *testing.T) {
 		"keep "+id+" 2h", "protect "+id, "status "+id, "protect "+id+" --off"))
 }
 
+func TestCost(t *testing.T) {
+	d := newDaemon(t)
+	golden(t, "cost_nothing", d.transcript("cost"))
+	ready(d)
+	use := environment.Use{Environment: id, Spent: map[string]float64{"2026-11-22": 1.25, "2026-11-23": 0.5}, SpentUntil: now, Rate: 0.25, Fee: 0.1}
+	gone := daemontest.Being("gone1")
+	gone.Owner, gone.State, gone.Phase, gone.EndedBecause = "bob", environment.StateDeleted, environment.PhaseGone, environment.EndIdle
+	gone.CreatedAt, gone.DeletedAt = now.Add(-6*time.Hour), now.Add(-4*time.Hour)
+	d.Seed(gone)
+	left := environment.Use{Environment: "gone1", Spent: map[string]float64{"2026-11-23": 0.5}, SpentUntil: gone.DeletedAt, Rate: 0.25, Fee: 0.1}
+	if err := d.Store.Commit(t.Context(), environment.Change{Uses: []environment.Use{use, left}}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "cost", d.transcript("cost", "cost --by day -o json", "cost --course de-2026 --from 2026-11-01 --to 2026-12-01", "cost --by planet", "cost --from soon"))
+}
+
 func TestMistakes(t *testing.T) {
 	d := newDaemon(t)
 	ready(d)
