@@ -25,7 +25,15 @@ var (
 
 // checker names the checks that many fields share. Each takes the path first
 // and says what would be valid.
-type checker struct{ r *report }
+type checker struct {
+	r *report
+	// sandbox is set where the clouds can only be the sandbox.
+	sandbox bool
+}
+
+func (c *Config) checker(r *report) *checker {
+	return &checker{r: r, sandbox: c.GKE.TokenFrom == TokenFromStatic}
+}
 
 func (k *checker) oneOf(path, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
@@ -76,7 +84,7 @@ func (k *checker) domain(path string, err error) {
 
 // check reports everything that decoding could not see.
 func (c *Config) check(r *report) {
-	k := &checker{r: r, sandbox: c.GKE.TokenFrom == TokenFromStatic}
+	k := c.checker(r)
 	k.hostPort("server.addr", c.Server.Addr)
 	k.url("server.externalUrl", c.Server.ExternalURL, "http", "https")
 	c.Store.check(k)

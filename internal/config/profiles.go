@@ -71,7 +71,7 @@ func loadProfiles(c *Config, r *report, from sources) map[string]environment.Pro
 			continue
 		}
 		p := c.finish(decodeProfile(raw[name], node, from), name)
-		checkProfile(&checker{r}, raw[name].path, p, c)
+		checkProfile(c.checker(r), raw[name].path, p, c)
 		out[name] = p
 	}
 	return out
