@@ -29,6 +29,14 @@ const (
 // activity can be six minutes old although somebody is typing.
 const recent = 10 * time.Minute
 
+// recently is recent, and less where a whole idle limit is hardly more.
+func recently(p Policy) time.Duration {
+	if p.Idle == 0 {
+		return recent
+	}
+	return min(recent, p.Idle*2/3)
+}
+
 // Assess is the truth table: any busy signal is active (until busy work has
 // gone on for longer than Policy.MaxBusy), a recent use is active, anything
 // that did not answer is unknown, and what is left is idle since the last use
@@ -46,7 +54,7 @@ func Assess(p Policy, e Environment, u Use) Verdict {
 		return Verdict{VerdictIdle, u.BusySince.Add(p.MaxBusy),
 			fmt.Sprintf("busy without a pause for more than %s, which is the most that is waited for: %s", FormatDuration(p.MaxBusy), s.Message)}
 	}
-	if used := u.Activity.Last(); !used.IsZero() && now.Sub(used) < recent {
+	if used := u.Activity.Last(); !used.IsZero() && now.Sub(used) < recently(p) {
 		return Verdict{VerdictActive, used, "last used " + ago(now.Sub(used))}
 	}
 	if s, unknown := u.Activity.find(SignalUnknown); unknown {
