@@ -53,10 +53,21 @@ var benchmarks = []benchmark{
 			{"scale.cpu_percent_200", "%", "", "of one CPU, 200 environments in flight", "the process's CPU time over 30 seconds; the creates hang in the cloud"},
 			{"scale.rss_mb_200", "MB", "", "resident memory, 200 environments in flight", "the process's, after those 30 seconds"},
 		},
+	}, {
+		name: "slack", does: "1,000 /dask commands in a minute from 500 people, with 200 environments in progress",
+		takes: "3 minutes", limit: 8 * time.Minute, run: slackLoad,
+		metrics: []metric{
+			{"slack.ack_p50_ms", "ms", "", "until Slack has its answer, half are faster", slackHow},
+			{"slack.ack_p99_ms", "ms", "< 300", "until Slack has its answer, 1 in 100 is slower", slackHow},
+			{"slack.ack_max_ms", "ms", "< 3000", "the slowest answer; at 3 s Slack gives up", slackHow},
+			{"slack.lost", "", "0", "commands that were refused, late or without effect", "answers later than 3 s, or that say something else; people without an environment in the end"},
+		},
 	},
 }
 
 const (
+	slackHow = "signed commands evenly over a minute, an up and a status each, timed from when each was due; the emulator keeps Slack's limits; the creates hang in the cloud"
+
 	pathHow = "the cloud's share is the union of the sandbox's waits that began after the request and ended before ready"
 	loadHow = "1,000 requests evenly over a minute (a fifth POST, two fifths GET one, two fifths list), timed from when each was due"
 )

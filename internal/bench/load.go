@@ -21,23 +21,27 @@ const (
 // all who would have waited.
 func (s *stage) load(ctx context.Context) (*crowd, error) {
 	c := &crowd{stage: s, times: map[string][]time.Duration{}}
+	return c, evenly(ctx, func(n int, due time.Time) { c.one(ctx, n, due) })
+}
+
+// evenly calls f for each of the requests when it is due, and waits for all.
+func evenly(ctx context.Context, f func(n int, due time.Time)) error {
 	begin := time.Now()
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	var all sync.WaitGroup
+	defer all.Wait()
 	for n := range requests {
 		due := begin.Add(time.Duration(n) * over / requests)
 		tick.Reset(time.Until(due))
 		select {
 		case <-ctx.Done():
-			all.Wait()
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-tick.C:
 		}
-		all.Go(func() { c.one(ctx, n, due) })
+		all.Go(func() { f(n, due) })
 	}
-	all.Wait()
-	return c, nil
+	return nil
 }
 
 // crowd is who sends the requests.

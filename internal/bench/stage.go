@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,6 +28,7 @@ type stage struct {
 	sandboxAddr           string
 	endpoints             struct{ GKE, Compute, Charts, Token string }
 	token                 string
+	extra                 []string // further variables of the daemon
 }
 
 // newStage makes the directory; start starts the programs.
@@ -95,7 +97,7 @@ func (s *stage) startDaemon(ctx context.Context) error {
 	}
 	s.daemonURL = "http://" + addr
 	tokenFile := filepath.Join(s.dir, "admin.token")
-	env := append(os.Environ(),
+	env := append(slices.Concat(os.Environ(), s.extra),
 		"DASKBOT_ADDR="+addr, "DASKBOT_ADMIN_TOKEN_FILE="+tokenFile, "DASKBOT_STORE_URL=sqlite:"+filepath.Join(s.dir, "daskbot.db"),
 		"DASKBOT_GKE_ENDPOINT="+s.endpoints.GKE, "DASKBOT_COMPUTE_ENDPOINT="+s.endpoints.Compute,
 		"DASKBOT_CHARTS="+s.endpoints.Charts, "DASKBOT_SANDBOX_TOKEN="+s.endpoints.Token, "DASKBOT_PROJECT="+project)

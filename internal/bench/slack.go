@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	inProgress = 200
+	people     = requests / 2
+	// slackWaits is how long Slack waits for an answer.
+	slackWaits = 3 * time.Second
+)
+
+// workspace is a Slack of the sandbox, with the people of a class.
+type workspace struct {
+	ID     string
+	People []struct{ ID, Name, Email string }
+	secret string
+}
+
+// slackLoad has a class type commands while others' environments are made.
+func slackLoad(ctx context.Context, s *stage) (results, error) {
+	w, err := s.startWithSlack(ctx)
+	if err != nil {
+		return results{}, err
+	}
+	// Every create hangs, as when a zone is out of machines: the environments
+	// stay in progress.
+	if err := s.control(ctx, http.MethodPost, "/faults", map[string]any{"kind": "stockout", "project": project, "delay": "1h"}, nil); err != nil {
+		return results{}, err
+	}
+	for n := range inProgress {
+		if err := s.rest(ctx, http.MethodPost, "/environments", map[string]string{"owner": fmt.Sprintf("s%03d", n), "profile": "daskhub"}, nil); err != nil {
+			return results{}, err
+		}
+	}
+	if err := s.awaitClusters(ctx, inProgress); err != nil {
+		return results{}, err
+	}
+	c := &class{stage: s, workspace: w}
+	if err := evenly(ctx, func(n int, due time.Time) { c.types(ctx, n, due) }); err != nil {
+		return results{}, err
+	}
+	without, err := c.without(ctx)
+	if err != nil {
+		return results{}, err
+	}
+	slices.Sort(c.took)
+	got := results{values: map[string]float64{
+		"slack.ack_p50_ms": ms(quantile(c.took, 0.50)), "slack.ack_p99_ms": ms(quantile(c.took, 0.99)),
+		"slack.ack_max_ms": ms(quantile(c.took, 1)), "slack.lost": float64(len(c.lost) + without),
+	}}
+	if len(c.lost) > 0 {
+		got.notes = append(got.notes, fmt.Sprintf("%d of %d commands were lost, the first: %s", len(c.lost), requests, c.lost[0]))
+	}
+	return got, nil
+}
+
+// startWithSlack starts both programs, the daemon as the app of a workspace of
+// its own.
+func (s *stage) startWithSlack(ctx context.Context) (workspace, error) {
+	if err := s.startSandbox(ctx); err != nil {
+		return workspace{}, err
+	}
+	var made struct {
+		Workspace workspace
+		App       struct {
+			Credentials struct{ BotToken, SigningSecret, API string }
+		}
+	}
+	wanted := map[string]any{"domain": "bench", "name": "A large class", "mail": "bench.example", "members": people}
+	if err := s.control(ctx, http.MethodPost, "/slack/workspaces", wanted, &made); err != nil {
+		return workspace{}, err
+	}
+	app, w := made.App.Credentials, made.Workspace
+	if len(w.People) < people {
+		return w, fmt.Errorf("the sandbox made a workspace of %d people; want %d", len(w.People), people)
+	}
+	w.secret = app.SigningSecret
+	s.extra = []string{"SLACK_BOT_TOKEN=" + app.BotToken, "SLACK_SIGNING_SECRET=" + app.SigningSecret, "SLACK_API_URL=" + app.API}
+	return w, s.startDaemon(ctx)
+}
+
+// class is who types the commands.
+type class struct {
+	*stage
+	workspace workspace
+
+	mu   sync.Mutex
+	took []time.Duration
+	lost []string // what was answered, or came of it
+}
+
+// person is who types the nth command: everybody first asks, and then looks.
+func (c *class) person(n int) int { return len(c.workspace.People) - 1 - n/2 }
+
+func (c *class) types(ctx context.Context, n int, due time.Time) {
+	text := "up"
+	if n%2 == 1 {
+		text = "status"
+	}
+	said, err := c.command(ctx, c.workspace.People[c.person(n)].ID, text, n)
+	took := time.Since(due)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.took = append(c.took, took)
+	switch {
+	case err != nil:
+		c.lost = append(c.lost, text+": "+err.Error())
+	case took > slackWaits:
+		c.lost = append(c.lost, fmt.Sprintf("%s: answered after %s", text, took.Round(time.Millisecond)))
+	case !strings.Contains(said, "*daskhub*"):
+		c.lost = append(c.lost, text+": "+said)
+	default:
+		return
+	}
+	c.tell("lost: %s", c.lost[len(c.lost)-1])
+}
+
+// command sends one as Slack does, and returns what Slack would show.
+func (c *class) command(ctx context.Context, user, text string, n int) (string, error) {
+	body := url.Values{"team_id": {c.workspace.ID}, "user_id": {user}, "command": {"/dask"}, "text": {text},
+		"trigger_id": {fmt.Sprintf("bench.%d", n)}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.daemonURL+"/slack/commands", strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	at := strconv.FormatInt(time.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(c.workspace.secret))
+	_, _ = fmt.Fprintf(mac, "v0:%s:%s", at, body) // a hash takes everything
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("X-Slack-Request-Timestamp", at)
+	req.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", resp.Status, answer)
+	}
+	var said struct{ Text string }
+	err = json.Unmarshal(answer, &said)
+	return said.Text, err
+}
+
+// without counts who asked and has nothing.
+func (c *class) without(ctx context.Context) (int, error) {
+	missing := 0
+	for n := 0; n < requests; n += 2 {
+		owner := c.workspace.People[c.person(n)].Email
+		var got struct{ Items []environment }
+		if err := c.rest(ctx, http.MethodGet, "/environments?owner="+url.QueryEscape(owner), nil, &got); err != nil {
+			return 0, err
+		}
+		if len(got.Items) == 0 {
+			missing++
+		}
+	}
+	return missing, nil
+}
