@@ -78,6 +78,7 @@ func New(c Config) (*Server, error) {
 	s.environments()
 	s.changes()
 	s.keeping()
+	s.courses()
 	s.reaping()
 	s.money()
 	s.uses()

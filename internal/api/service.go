@@ -43,6 +43,12 @@ type Service interface {
 	Look(ctx context.Context, who environment.Caller, id string) (environment.Look, error)
 	Describe(ctx context.Context, who environment.Caller, id string) (environment.SeenWorkloads, error)
 
+	// Courses, CourseStatus, CourseUp and CourseDown are for staff and admins.
+	Courses(ctx context.Context, who environment.Caller) ([]environment.Course, error)
+	CourseStatus(ctx context.Context, who environment.Caller, course string) (environment.CourseStatus, error)
+	CourseUp(ctx context.Context, who environment.Caller, course string) (environment.Batch, error)
+	CourseDown(ctx context.Context, who environment.Caller, course string) (environment.Batch, error)
+
 	Profiles(ctx context.Context, who environment.Caller) ([]environment.Profile, error)
 	CreateToken(ctx context.Context, who environment.Caller, role environment.Role, subject, course string) (environment.Token, environment.Secret, error)
 	Tokens(ctx context.Context, who environment.Caller) ([]environment.Token, error)
