@@ -41,6 +41,7 @@ type daemon struct {
 	outbox  *notify.Outbox // nil without a Slack application
 	cloud   *gke.Client
 	compute *compute.Client
+	kube    *kube.Client
 	log     *slog.Logger
 }
 
@@ -63,7 +64,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 	feed := &environment.Feed{}
 	ports.Store = environment.Announce(d.store, feed)
 	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: feed, Catalogue: cfg, Roster: cfg,
-		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads, Installation: cfg.GKE.Installation, Orphans: d.sweeping(cfg), Prices: cfg.Prices})
+		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads,
+		Prober: activity.New(activity.Config{Inside: d.kube, Log: log}), Installation: cfg.GKE.Installation, ExternalURL: cfg.Server.ExternalURL, Orphans: d.sweeping(cfg), Prices: cfg.Prices})
 	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Limits: provision.Limits{
 		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
 	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule, Schedules: schedules(cfg), Classes: d.service,
@@ -147,8 +149,9 @@ func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports
 	if err != nil {
 		return provision.Ports{}, err
 	}
+	d.kube = kube.New(kube.Config{Log: d.log})
 	return provision.Ports{Clusters: d.cloud, Given: cfg, Compute: d.compute,
-		Workloads: kube.New(kube.Config{Log: d.log}),
+		Workloads: d.kube,
 		Charts:    helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log}),
 		Door:      activity.NewDoor(http.DefaultTransport, knock)}, nil
 }

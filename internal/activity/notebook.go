@@ -1,0 +1,142 @@
+package activity
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// notebooks asks every notebook server of a hub for its kernels. What the hub
+// says and what runs must agree: a server that cannot be found is unknown.
+func (l *look) notebooks(ctx context.Context, servers []hubServer) {
+	if len(servers) == 0 {
+		return // those that are starting were judged by what the hub says
+	}
+	for _, s := range servers {
+		if !l.findNotebook(ctx, s) {
+			l.unknown("server", "a notebook does not answer", errors.New("no pod answers for "+s.URL))
+		}
+	}
+}
+
+// findNotebook asks the pods for the server, until one knows its path, and
+// reports whether one did. How a pod's labels spell a user depends on the
+// hub's version; the path does not, and a hub for one student has one pod.
+func (l *look) findNotebook(ctx context.Context, s hubServer) bool {
+	for _, pod := range l.pods.notebooks {
+		if pod.Pending {
+			continue
+		}
+		c := l.client(pod, notebookPort, l.Plan.Credentials.Token)
+		err := l.askNotebook(ctx, c, s.URL)
+		c.close()
+		if errors.Is(err, errAbsent) {
+			continue
+		}
+		if err != nil {
+			l.unknown("server", "a notebook does not answer", err)
+		}
+		return true
+	}
+	return false
+}
+
+// notebook asks the one Jupyter server of the dask chart.
+func (l *look) notebook(ctx context.Context) {
+	pod, ok := one(l.pods.jupyters)
+	if !ok {
+		l.unknown("server", "the notebook is not running", errors.New("no jupyter pod is running"))
+		return
+	}
+	c := l.client(pod, notebookPort, l.Plan.Credentials.Token)
+	defer c.close()
+	if err := l.askNotebook(ctx, c, "/"); err != nil {
+		l.unknown("server", "the notebook does not answer", err)
+	}
+}
+
+// untracked asks a server not to take the question for use.
+const untracked = "?no_track_activity=1"
+
+type kernel struct {
+	ID           string    `json:"id"`
+	Name         string    `json:"name"`
+	LastActivity time.Time `json:"last_activity"`
+	State        string    `json:"execution_state"`
+}
+
+type terminal struct {
+	LastActivity time.Time `json:"last_activity"`
+}
+
+// askNotebook asks one Jupyter server under its path.
+func (l *look) askNotebook(ctx context.Context, c *client, base string) error {
+	var status struct {
+		Started      time.Time `json:"started"`
+		LastActivity time.Time `json:"last_activity"`
+	}
+	var kernels []kernel
+	var terminals []terminal
+	if err := c.getJSON(ctx, base+"api/status"+untracked, &status); err != nil {
+		return err
+	}
+	if err := c.getJSON(ctx, base+"api/kernels"+untracked, &kernels); err != nil {
+		return err
+	}
+	// A server without terminals does not know the page.
+	if err := c.getJSON(ctx, base+"api/terminals"+untracked, &terminals); err != nil && !errors.Is(err, errAbsent) {
+		return err
+	}
+	if status.LastActivity.After(status.Started) { // until the first use they are the same
+		l.signal("server", environment.SignalQuiet, l.clamp(status.LastActivity, c.date), "the notebook was last used at "+clock(l.clamp(status.LastActivity, c.date)))
+	} else {
+		l.quiet("server", "the notebook is running")
+	}
+	for _, k := range kernels {
+		l.kernel(k, c.date)
+	}
+	if len(terminals) > 0 {
+		last := slices.MaxFunc(terminals, func(a, b terminal) int { return a.LastActivity.Compare(b.LastActivity) }).LastActivity
+		l.signal("terminal", environment.SignalQuiet, l.clamp(last, c.date), "a terminal is open; what runs in it without printing cannot be seen")
+	}
+	return nil
+}
+
+// kernelName is a name of a kernel that can be repeated to people.
+var kernelName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,40}$`)
+
+// kernel judges one kernel. While it computes without printing its last
+// activity is when that began; since when it has been busy is remembered for
+// those that print.
+func (l *look) kernel(k kernel, date time.Time) {
+	name := "a kernel"
+	if kernelName.MatchString(k.Name) {
+		name = "kernel " + k.Name
+	}
+	last := l.clamp(k.LastActivity, date)
+	switch k.State {
+	case "busy":
+		since := l.memory.since("kernel."+cmp.Or(k.ID, k.Name), last)
+		message := name + " is running"
+		if took := l.Now.Sub(since); took >= time.Minute {
+			message = name + " has been running for " + span(took)
+		}
+		l.busy("kernel", message)
+	case "starting", "restarting":
+		// A kernel that nobody ever connected to says so for ever.
+		if l.Now.Sub(last) < startLimit {
+			l.busy("kernel", name+" is starting")
+			return
+		}
+		l.signal("kernel", environment.SignalQuiet, last, name+" was started and not used")
+	case "idle", "dead":
+		l.signal("kernel", environment.SignalQuiet, last, name+" is idle since "+clock(last))
+	default:
+		l.unknown("kernel", "it is not known whether "+name+" is running", errors.New("a kernel in an unknown state"))
+	}
+}

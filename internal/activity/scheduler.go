@@ -1,0 +1,202 @@
+package activity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// scheduler asks one Dask scheduler.
+func (l *look) scheduler(ctx context.Context, pod environment.Pod) {
+	key := "scheduler." + pod.Name
+	if pod.Pending {
+		l.memory.keep(key)
+		l.unknown("scheduler", "a Dask scheduler has not started", errors.New("pod "+pod.Name+" is pending"))
+		return
+	}
+	c := l.client(pod, schedulerPort, environment.Secret{})
+	defer c.close()
+	err := l.checkIdle(ctx, c)
+	if errors.Is(err, errAbsent) { // before 2023.3.2, and where the route is off
+		err = l.compareCounts(ctx, c, key)
+	}
+	if err != nil {
+		l.memory.keep(key)
+		l.unknown("scheduler", "a Dask scheduler does not answer", err)
+	}
+}
+
+// checkIdle asks the scheduler's own rule, which is right in every case.
+func (l *look) checkIdle(ctx context.Context, c *client) error {
+	var idle struct {
+		Since json.RawMessage `json:"idle_since"`
+	}
+	if err := c.getJSON(ctx, "/api/v1/check_idle", &idle); err != nil {
+		return err
+	}
+	date := c.date
+	switch {
+	case idle.Since == nil:
+		return errors.New("check_idle does not say since when")
+	case string(idle.Since) == "null":
+		l.busy("scheduler", l.work(ctx, c))
+		return nil
+	}
+	var seconds float64
+	if err := json.Unmarshal(idle.Since, &seconds); err != nil {
+		return fmt.Errorf("check_idle: %w", err)
+	}
+	l.idleSince(l.clamp(epoch(seconds), date))
+	return nil
+}
+
+func (l *look) idleSince(since time.Time) {
+	l.signal("scheduler", environment.SignalQuiet, since, "Dask has computed nothing since "+clock(since))
+}
+
+// work says what a busy scheduler is at, if it can be told.
+func (l *look) work(ctx context.Context, c *client) string {
+	var n counts
+	if err := c.getJSON(ctx, "/json/counts.json", &n); err == nil && n.Workers == 0 {
+		return stuck
+	}
+	return "Dask is computing"
+}
+
+const stuck = "Dask has tasks to compute and no workers"
+
+// counts are a scheduler's counters, as every version has them.
+type counts struct {
+	Tasks      int     `json:"tasks"`
+	Bytes      float64 `json:"bytes"`
+	Memory     int     `json:"memory"`
+	Erred      int     `json:"erred"`
+	Released   int     `json:"released"`
+	Processing int     `json:"processing"`
+	Waiting    int     `json:"waiting"`
+	Unrunnable int     `json:"unrunnable"`
+	Workers    int     `json:"workers"`
+}
+
+// seenCounters is what is remembered of a scheduler that cannot say since
+// when it is idle.
+type seenCounters struct {
+	Tasks, Memory int
+	Bytes         float64
+	Started       float64 // tells a restarted scheduler from the one before
+	Since         time.Time
+	At            time.Time // of the look
+}
+
+// unwatched is how long nobody may have looked for unchanged counters to mean
+// that nothing was computed.
+const unwatched = 15 * time.Minute
+
+// compareCounts judges a scheduler by its counters, and whether they moved
+// since the last look.
+func (l *look) compareCounts(ctx context.Context, c *client, key string) error {
+	var n counts
+	if err := c.getJSON(ctx, "/json/counts.json", &n); err != nil {
+		return err
+	}
+	var identity struct {
+		Type    string  `json:"type"`
+		Started float64 `json:"started"`
+	}
+	if err := c.getJSON(ctx, "/json/identity.json", &identity); err != nil {
+		return err
+	}
+	if identity.Type != "Scheduler" {
+		return errors.New("GET /json/identity.json: this is no scheduler")
+	}
+	date := c.date
+	unfinished, err := unfinished(ctx, c, n)
+	if err != nil {
+		return err
+	}
+	now := seenCounters{Tasks: n.Tasks, Memory: n.Memory, Bytes: n.Bytes, Started: identity.Started, At: l.Now}
+	now.Since = l.still(key, now, date)
+	if unfinished {
+		now.Since = l.Now
+	}
+	text, err := json.Marshal(now)
+	if err != nil {
+		return err
+	}
+	l.memory.set(key, string(text))
+	switch {
+	case unfinished && n.Workers == 0:
+		l.busy("scheduler", stuck)
+	case unfinished:
+		l.busy("scheduler", "Dask is computing")
+	default:
+		l.idleSince(now.Since)
+	}
+	return nil
+}
+
+// still is since when the counters have stood still, as far as is known.
+func (l *look) still(key string, now seenCounters, date time.Time) time.Time {
+	var before seenCounters
+	known := json.Unmarshal([]byte(l.memory.get(key)), &before) == nil
+	started := l.clamp(epoch(now.Started), date)
+	switch {
+	case known && before.Started != now.Started:
+		return started
+	case known && l.Now.Sub(before.At) <= unwatched && before.Tasks == now.Tasks && before.Memory == now.Memory && before.Bytes == now.Bytes:
+		return before.Since
+	case !known && now.Tasks == 0 && l.Now.Sub(later(started, l.Environment.ReadyAt)) <= unwatched:
+		return started
+	default:
+		return l.Now
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// taskLine is a line of the scheduler's metrics.
+var taskLine = regexp.MustCompile(`(?m)^dask_scheduler_tasks\{state="(processing|waiting|queued|no-worker)"\} (\S+)$`)
+
+// unfinished says whether there is work, also such that no counter names.
+// Metrics know; without them (the library that makes them may be missing) what
+// is in no other state must be queued.
+func unfinished(ctx context.Context, c *client, n counts) (bool, error) {
+	if n.Processing+n.Waiting+n.Unrunnable > 0 {
+		return true, nil
+	}
+	text, err := c.get(ctx, "/metrics", "text/plain")
+	if err != nil && !errors.Is(err, errAbsent) {
+		return false, err
+	}
+	lines := taskLine.FindAllSubmatch(text, -1)
+	if len(lines) == 0 {
+		return n.Tasks-n.Memory-n.Erred-n.Released > 0, nil
+	}
+	for _, line := range lines {
+		if v, err := strconv.ParseFloat(string(line[2]), 64); err != nil || v > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// epoch turns seconds since 1970 into a time; zero for none.
+func epoch(seconds float64) time.Time {
+	if seconds <= 0 || seconds > math.MaxInt32*2 {
+		return time.Time{}
+	}
+	whole, part := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(part*1e9)).UTC()
+}
