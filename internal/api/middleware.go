@@ -59,6 +59,10 @@ func (s *Server) observe(c *gin.Context) {
 
 	level := slog.LevelInfo
 	route := c.FullPath()
+	path := printable(c.Request.URL.Path)
+	if route == touchPath {
+		path = route
+	}
 	switch {
 	case c.Writer.Status() >= http.StatusInternalServerError:
 		level = slog.LevelError
@@ -66,7 +70,7 @@ func (s *Server) observe(c *gin.Context) {
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{slog.String("request_id", t.id), slog.String("method", c.Request.Method),
-		slog.String("path", printable(c.Request.URL.Path)), slog.String("route", route),
+		slog.String("path", path), slog.String("route", route),
 		slog.Int("status", c.Writer.Status()), slog.Int("bytes", max(c.Writer.Size(), 0)), slog.Duration("dur", time.Since(begun))}
 	if t.caller.Subject != "" {
 		attrs = append(attrs, slog.String("subject", t.caller.Subject))

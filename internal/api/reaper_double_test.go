@@ -74,3 +74,10 @@ func (d *double) Costs(_ context.Context, _ environment.Caller, q environment.Co
 	return environment.CostReport{By: q.By, From: q.From, To: when, PricesAsOf: "2026-07-30", USD: 1.5, SavedUSD: 2, CreditUSD: 0.5,
 		Items: []environment.CostItem{{Key: "alice", Environments: 2, USD: 1.5, SavedUSD: 2}}}, d.scripted("Costs")
 }
+
+func (d *double) Touch(_ context.Context, id, secret string, lease time.Duration) (time.Time, error) {
+	if id != "kq7wm2xd" || secret != password {
+		return time.Time{}, environment.Errorf(environment.CodeNotFound, "There is nothing to keep at this address.")
+	}
+	return when.Add(lease), nil
+}

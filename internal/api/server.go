@@ -79,6 +79,7 @@ func New(c Config) (*Server, error) {
 	s.changes()
 	s.keeping()
 	s.courses()
+	s.touching()
 	s.reaping()
 	s.money()
 	s.uses()

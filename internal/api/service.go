@@ -25,6 +25,8 @@ type Service interface {
 	Upgrade(ctx context.Context, who environment.Caller, id string, expect int64) (environment.Environment, error)
 	// Keep is a lease for what nobody can see; Protect keeps the reaper away.
 	Keep(ctx context.Context, who environment.Caller, id string, d time.Duration) (environment.Environment, error)
+	// Touch is Keep with the environment's own secret instead of a token.
+	Touch(ctx context.Context, id, secret string, d time.Duration) (time.Time, error)
 	Protect(ctx context.Context, who environment.Caller, id string, on bool) (environment.Environment, error)
 
 	// Plan is what the reaper would do now; Reaper what people decided about it.

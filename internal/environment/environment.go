@@ -65,6 +65,8 @@ type Environment struct {
 	Protected *Protection
 	// RequestedBy is the subject whose command made it (a person or "schedule:…").
 	RequestedBy string
+	// Home is daskbot's own address when it was asked for.
+	Home string
 
 	Generation         int64 // counts commands
 	ObservedGeneration int64 // the last one carried out
@@ -109,6 +111,7 @@ const (
 	SecretPassword = "password" // what the owner types to log in
 	SecretToken    = "token"    // daskbot's own API credential at the hub or notebook
 	SecretProxy    = "proxy"    // the hub's proxy token, as in the first walkthrough
+	SecretKeep     = "keep"     // what a notebook keeps its environment with
 )
 
 // Credentials are how the owner gets in.

@@ -18,7 +18,7 @@ type Values map[string]any
 
 // PlaceholderNames lists what a profile may refer to.
 func PlaceholderNames() []string {
-	return []string{"id", "owner", "course", "namespace", "workers", "packages",
+	return []string{"id", "owner", "course", "namespace", "workers", "packages", "keep.url",
 		"secret." + SecretPassword, "secret." + SecretToken, "secret." + SecretProxy, "hash." + SecretPassword}
 }
 
@@ -45,7 +45,7 @@ func Placeholders(p Profile) []string {
 func (e Environment) values() Values {
 	v := Values{
 		"id": e.ID, "owner": e.Owner, "course": e.Course, "namespace": e.Namespace,
-		"workers": e.Spec.Workers, "packages": strings.Join(e.Spec.Packages, " "),
+		"workers": e.Spec.Workers, "packages": strings.Join(e.Spec.Packages, " "), "keep.url": e.keepURL(),
 	}
 	for name, s := range e.Secrets {
 		v["secret."+name] = s.Reveal()

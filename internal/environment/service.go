@@ -23,6 +23,7 @@ type Service struct {
 	feed      *Feed
 	prices    Prices
 	install   string
+	home      string
 	now       func() time.Time
 	learnt    *medians
 	orphans   OrphanConfig
@@ -41,6 +42,7 @@ type ServiceConfig struct {
 	Prober       Prober // nil: use is unknown
 	Roster       Roster // nil: there are no courses to act on
 	Installation string
+	ExternalURL  string // where notebooks reach daskbot; "": they cannot
 	Orphans      OrphanConfig
 	Prices       Prices
 	Now          func() time.Time // time.Now when nil
@@ -49,7 +51,7 @@ type ServiceConfig struct {
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
-		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, orphans: c.Orphans, now: c.Now, learnt: &medians{}}
+		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, now: c.Now, learnt: &medians{}}
 	if s.roster = c.Roster; s.roster == nil {
 		s.roster = noRoster{}
 	}
@@ -335,8 +337,8 @@ func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
 		Spec:    Spec{TTL: ttl, Until: r.Until.UTC(), Workers: workers, Packages: r.Packages},
 		Desired: Present, State: StatePending, Phase: PhaseQueued, PhaseSince: now,
 		Message: "Asked for; it starts as soon as it is its turn.", Namespace: namespace, ExpiresAt: r.Until.UTC(),
-		Secrets:   Secrets{SecretPassword: NewPassword(), SecretToken: NewSecretValue(), SecretProxy: NewSecretValue()},
-		CreatedAt: now, RequestedBy: who.Subject, Generation: 1, Terms: terms,
+		Secrets:   Secrets{SecretPassword: NewPassword(), SecretToken: NewSecretValue(), SecretProxy: NewSecretValue(), SecretKeep: NewSecretValue()},
+		CreatedAt: now, RequestedBy: who.Subject, Home: s.home, Generation: 1, Terms: terms,
 	}
 }
 

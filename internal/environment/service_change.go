@@ -269,6 +269,7 @@ func (s *Service) Upgrade(ctx context.Context, who Caller, id string, expect int
 		// Where it runs was decided when it was made; what runs is renewed.
 		e.Recipe.Releases, e.Recipe.Access, e.Recipe.Workers = p.Releases, p.Access, p.Workers
 		e.Spec.Versions = nil
+		s.ownKey(e)
 		return changed(e, who, now, "Upgrading to the current "+p.Name+"."), nil
 	})
 }
