@@ -23,6 +23,9 @@ func (b *Bot) onCommand(ctx context.Context, s slash) *answer {
 	if cmd.verb == verbHelp {
 		return say(help(cmd.word))
 	}
+	if cmd.verb == verbLink && cmd.word != "" {
+		return b.linkTo(ctx, s.from, cmd.word)
+	}
 	who, err := b.who(ctx, s.from)
 	if err != nil {
 		b.logFault("command", err, s.from)
@@ -281,6 +284,17 @@ func (b *Bot) link(_ context.Context, r request) (*answer, error) {
 	role := map[environment.Role]string{environment.RoleStudent: "a student", environment.RoleAdmin: "an admin",
 		environment.RoleStaff: "staff of " + strings.Join(r.who.Courses, ", ")}[r.who.Role]
 	return say(fmt.Sprintf("Your Slack account is linked: daskbot knows you as `%s`, %s.", escape(r.who.Subject), role)), nil
+}
+
+// linkTo joins an account to the person who was shown the code; the account
+// need not be known yet.
+func (b *Bot) linkTo(ctx context.Context, a account, code string) *answer {
+	p, err := b.service.LinkSlack(ctx, a.id(), code)
+	if err != nil {
+		b.logFault("link", err, a)
+		return sorry(err)
+	}
+	return say(fmt.Sprintf("Your Slack account is linked: daskbot knows you as `%s` from now on.", escape(p.Subject)))
 }
 
 func (b *Bot) logs(ctx context.Context, r request) (*answer, error) {

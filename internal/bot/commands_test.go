@@ -3,6 +3,7 @@ package bot
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -71,5 +72,38 @@ func TestStrangersAreRefusedUnlessAdmitted(t *testing.T) {
 	}
 	if got := w.say("U1", "link"); !strings.Contains(got, "`ann`") {
 		t.Errorf("got %q; want the person with that address", got)
+	}
+}
+
+// TestLinkedByCode: a code is good once, for a while, and for one account.
+func TestLinkedByCode(t *testing.T) {
+	w := newWorld(t)
+	w.say("U1", "up") // known by the e-mail address until now
+	ann := environment.Caller{Subject: "ann", Role: environment.RoleStudent}
+	code := func() string {
+		c, _, err := w.service.LinkCode(t.Context(), ann, "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Reveal()
+	}
+	old, good := code(), ""
+	w.now = w.now.Add(16 * time.Minute)
+	good = code()
+	for _, tt := range []struct{ user, text, want string }{
+		{"U1", "link " + old, "not good"},
+		{"U1", "link wxyz-wxyz-wxyz", "not good"},
+		{"U1", "link " + good, "knows you as `ann`"},
+		{"U1", "link " + good, "not good"},
+		{"U1", "link", "`ann`"},
+		{"U1", "status", "You have no environment"},
+		{"U2", "link " + code(), "linked to another Slack account"},
+	} {
+		if got := w.say(tt.user, tt.text); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: /dask %s: got %q; want %q", tt.user, tt.text, got, tt.want)
+		}
+	}
+	if _, _, err := w.service.LinkCode(t.Context(), ann, "bob"); err == nil {
+		t.Error("got a code for somebody else; want a refusal")
 	}
 }

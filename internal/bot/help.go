@@ -25,7 +25,7 @@ var usage = map[verb]entry{
 	verbLogs:    {"its last log lines", "/dask logs [COMPONENT] [of ID]", "/dask logs scheduler", ""},
 	verbCost:    {"what it costs", "/dask cost [ID]", "/dask cost", "An estimate from list prices, not a bill."},
 	verbClass:   {"start, end or look at a whole class", "/dask class up|down|status [COURSE]", "/dask class up de-2026", "For staff of the course. Whoever has one already keeps it."},
-	verbLink:    {"who daskbot takes you for", "/dask link", "/dask link", ""},
+	verbLink:    {"who daskbot takes you for", "/dask link [CODE]", "/dask link", "With the code that `daskbot link` shows on the command line, it joins this Slack account to the identity there."},
 	verbProject: {"let your own Google Cloud credits pay", "/dask project PROJECT-ID", "/dask project my-class-2026", "`/dask project` shows the one that is linked, `/dask project none` unlinks it."},
 	verbHelp:    {"this, or more about one command", "/dask help [COMMAND]", "/dask help up", ""},
 }

@@ -1,0 +1,104 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// linkFor is how long a code that joins a Slack account is good.
+const linkFor = 15 * time.Minute
+
+// offer is what is noted about such a code.
+type offer struct {
+	Subject string    `json:"subject"`
+	Until   time.Time `json:"until"`
+	Used    bool      `json:"used,omitempty"`
+}
+
+// LinkCode makes a code with which whoever types it in Slack is joined to a
+// person: once, and for a quarter of an hour. The person and admins may ask.
+func (s *Service) LinkCode(ctx context.Context, who Caller, subject string) (Secret, time.Time, error) {
+	if err := Authorize(who, ActionIdentify, subject, ""); err != nil {
+		return Secret{}, time.Time{}, err
+	}
+	if err := ValidSubject("subject", subject); err != nil {
+		return Secret{}, time.Time{}, err
+	}
+	code := NewSecret(strings.Join([]string{randomFrom(idAlphabet, 4), randomFrom(idAlphabet, 4), randomFrom(idAlphabet, 4)}, "-"))
+	o := offer{Subject: subject, Until: s.clock().Add(linkFor)}
+	return code, o.Until, s.noteOffer(ctx, Note{Key: offerKey(code.Reveal())}, o, nil)
+}
+
+// offerKey does not tell the code.
+func offerKey(code string) string { return "link/" + HashToken(strings.ToLower(code)) }
+
+func (s *Service) noteOffer(ctx context.Context, note Note, o offer, p *Person) error {
+	value, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	note.Value = string(value)
+	return s.store.Commit(ctx, Change{Note: &note, Person: p})
+}
+
+// LinkSlack joins a Slack account, "TEAM:USER", that Slack vouched for to the
+// person whose code it gives. A code that is wrong, used or too old is
+// CodeNotFound. A person who is linked to another account already is
+// CodeForbidden: that is for an admin to sort out.
+func (s *Service) LinkSlack(ctx context.Context, slackID, code string) (Person, error) {
+	o, note, err := s.offer(ctx, code)
+	if err != nil {
+		return Person{}, err
+	}
+	p, err := s.store.Person(ctx, o.Subject)
+	switch {
+	case CodeOf(err) == CodeNotFound:
+		p = Person{Subject: o.Subject}
+	case err != nil:
+		return p, err
+	case p.SlackID != "" && p.SlackID != slackID:
+		return Person{}, Errorf(CodeForbidden, "%s is linked to another Slack account; ask whoever runs daskbot to change that.", p.Subject)
+	}
+	if err := s.release(ctx, slackID, p.Subject); err != nil {
+		return p, err
+	}
+	p.SlackID, o.Used = slackID, true
+	err = s.noteOffer(ctx, note, o, &p)
+	p.Version++
+	return p, err
+}
+
+func (s *Service) offer(ctx context.Context, code string) (offer, Note, error) {
+	var o offer
+	wrong := Errorf(CodeNotFound, "This code is not good (any more). `daskbot link` shows a new one, for a quarter of an hour.")
+	note, err := s.store.Note(ctx, offerKey(code))
+	if CodeOf(err) == CodeNotFound {
+		return o, note, wrong
+	}
+	if err != nil {
+		return o, note, err
+	}
+	if err := json.Unmarshal([]byte(note.Value), &o); err != nil {
+		return o, note, &Error{Code: CodeInternal, Message: "What was noted about the code cannot be read.", Err: err}
+	}
+	if o.Used || s.clock().After(o.Until) {
+		return o, note, wrong
+	}
+	return o, note, nil
+}
+
+// release takes an account from the person it belonged to so far, for example
+// one that was made from its e-mail address.
+func (s *Service) release(ctx context.Context, slackID, to string) error {
+	old, err := s.store.PersonBySlack(ctx, slackID)
+	if CodeOf(err) == CodeNotFound || err == nil && old.Subject == to {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	old.SlackID = ""
+	return s.store.Commit(ctx, Change{Person: &old})
+}
