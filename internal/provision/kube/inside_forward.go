@@ -11,9 +11,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // forward opens a connection to a port of a pod.
@@ -42,12 +42,12 @@ func (l *link) forwarder(namespace, pod string) (httpstream.Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	old := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	current, err := portforward.NewSPDYOverWebsocketDialer(url, l.config)
+	old := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	current, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, l.config)
 	if err != nil {
 		return nil, err
 	}
-	return portforward.NewFallbackDialer(current, old, func(err error) bool {
+	return portforward.NewFallbackDialerForStreaming(current, old, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	}), nil
 }
