@@ -21,6 +21,7 @@ var faultPoints = map[string][]string{
 	"unavailable":         nil,
 	"slow":                nil,
 	"missing-zones":       {"ListClusters", "ListOperations"},
+	"empty-list":          {"ListClusters"},
 	"spontaneous-upgrade": {"DeleteCluster", "CreateNodePool", "DeleteNodePool", "SetNodePoolSize", "SetNodePoolAutoscaling", "SetLabels", "UpdateCluster"},
 	"no-address":          {"load-balancer"},
 	"never-ready":         {"pod", "pod-start"},

@@ -20,11 +20,15 @@ func (s *Server) GetCluster(_ context.Context, r *containerpb.GetClusterRequest)
 }
 
 // ListClusters lists the clusters of a location, or of all. When zones were
-// scripted to be missing it leaves theirs out and names the zones.
+// scripted to be missing it leaves theirs out and names the zones; when the
+// list was scripted to be empty it is, and does not say that anything is amiss.
 func (s *Server) ListClusters(_ context.Context, r *containerpb.ListClustersRequest) (*containerpb.ListClustersResponse, error) {
 	t, err := s.target(r)
 	if err != nil {
 		return nil, err
+	}
+	if s.world.Take("empty-list", cloud.Occasion{Method: "ListClusters", Project: t.Project, Location: t.Location}) != nil {
+		return &containerpb.ListClustersResponse{}, nil
 	}
 	answer := &containerpb.ListClustersResponse{MissingZones: s.missing("ListClusters", t)}
 	for _, c := range s.world.Clusters(t.Project, t.Location) {

@@ -228,6 +228,21 @@ func TestMissingZones(t *testing.T) {
 	})
 }
 
+func TestEmptyList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t)
+		defer f.stop()
+		f.up("hub")
+		f.fault(cloud.Fault{Kind: "empty-list", Times: 1})
+		for _, want := range []int{0, 1} {
+			list, err := f.ListClusters(t.Context(), &containerpb.ListClustersRequest{Parent: inProject + "/locations/-"})
+			if err != nil || len(list.GetClusters()) != want || len(list.GetMissingZones()) != 0 {
+				t.Errorf("got %v, %v; want %d clusters and no missing zone", list, err, want)
+			}
+		}
+	})
+}
+
 func TestControlPlaneThatDoesNotStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t)
