@@ -191,8 +191,8 @@ func TestAClassIsSpreadAndEverybodyComesOnce(t *testing.T) {
 			class = append(class, fmt.Sprintf("student%02d", i))
 		}
 		first, second := newSchool(class...), newSchool(class...)
-		run(t, &commands{}, first, lessons(20*time.Minute)[:1], 24*time.Hour)
-		run(t, &commands{}, second, lessons(20*time.Minute)[:1], 24*time.Hour)
+		run(t, &commands{}, first, lessons(20 * time.Minute)[:1], 24*time.Hour)
+		run(t, &commands{}, second, lessons(20 * time.Minute)[:1], 24*time.Hour)
 		if len(first.visits) != 40 || first.visits[39][:5] > "08:20" {
 			t.Errorf("got %d visits, the last %q; want 40 by 08:20", len(first.visits), first.visits[len(first.visits)-1])
 		}
