@@ -60,8 +60,8 @@ func (s *Server) observe(c *gin.Context) {
 	level := slog.LevelInfo
 	route := c.FullPath()
 	path := printable(c.Request.URL.Path)
-	if route == touchPath {
-		path = route
+	if strings.HasPrefix(path, touchPrefix) {
+		path = touchPrefix // also where a wrong method left no route
 	}
 	switch {
 	case c.Writer.Status() >= http.StatusInternalServerError:

@@ -10,7 +10,10 @@ import (
 
 // touchPath is where notebooks keep their environment. Its last part is a
 // secret, so it is never logged as it was sent.
-const touchPath = "/keep/:id/:secret"
+const (
+	touchPrefix = "/keep/"
+	touchPath   = touchPrefix + ":id/:secret"
+)
 
 func (s *Server) touching() {
 	s.engine.GET(touchPath, s.touch)

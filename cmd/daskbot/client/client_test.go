@@ -89,7 +89,7 @@ func TestReaper(t *testing.T) {
 	ready(d)
 	golden(t, "reaper_before", d.transcript("reaper plan", "reaper run --dry-run", "reaper", "keep "+id+" soon", "keep "+id+" 2d", "protect nothere1"))
 	used(d)
-	golden(t, "reaper", d.transcript("status "+id, "reaper plan", "reaper plan -o json", "reaper pause", "reaper plan", "reaper resume",
+	golden(t, "reaper", d.transcript("status "+id, "reaper plan", "reaper plan -o json", "reaper run --dry-run", "reaper run --confirm", "reaper pause", "reaper plan", "reaper resume",
 		"keep "+id+" 2h", "protect "+id, "status "+id, "protect "+id+" --off"))
 }
 

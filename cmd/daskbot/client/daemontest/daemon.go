@@ -13,6 +13,7 @@ import (
 
 	"github.com/daskbot/daskbot/internal/api"
 	"github.com/daskbot/daskbot/internal/environment"
+	"github.com/daskbot/daskbot/internal/reaper"
 	"github.com/daskbot/daskbot/internal/store"
 )
 
@@ -57,7 +58,14 @@ func New(t *testing.T) *Daemon {
 		t.Fatal(err)
 	}
 	d.Admin, begun = secret.Reveal(), true
-	rest, err := api.New(api.Config{Service: service, Log: log})
+	sweeper, err := reaper.New(reaper.Config{Commands: service, Schedule: "* * * * *", Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, err := api.New(api.Config{Service: service, Log: log, Sweep: func(ctx context.Context, dry, confirmed bool) (api.Swept, error) {
+		r, err := sweeper.Sweep(ctx, reaper.Options{Dry: dry, Confirmed: confirmed})
+		return api.Swept{Items: r.Items, Warned: r.Warned, Deleted: r.Deleted, Failed: r.Failed, Waiting: r.Waiting, Held: r.Held, Paused: r.Paused}, err
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
