@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"io"
+	"strings"
+	"testing"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -46,4 +49,32 @@ func (d *double) CourseDown(_ context.Context, who environment.Caller, course st
 	}
 	return environment.Batch{Course: course, Items: []environment.BatchItem{
 		{Subject: "alice", Environment: "kq7wm2xd", Outcome: environment.OutcomeEnded}}}, d.scripted("CourseDown")
+}
+
+func TestCourses(t *testing.T) {
+	const one = Base + "/courses/de-2026"
+	for name, c := range map[string]struct {
+		token, method, target string
+		want                  int
+		has                   string
+	}{
+		"list":                {"admin", "GET", Base + "/courses", 200, `"title":"Data engineering"`},
+		"list of a student":   {"alice", "GET", Base + "/courses", 200, `"items":[]`},
+		"status":              {"admin", "GET", one, 200, `"subject":"bob","member":true}`},
+		"status of a student": {"alice", "GET", one, 404, `"not_found"`},
+		"up":                  {"admin", "POST", one + "/up", 202, `"refused":1`},
+		"up, the reason":      {"admin", "POST", one + "/up", 202, `"reason":"No more can be made."`},
+		"up by a student":     {"alice", "POST", one + "/up", 404, `"not_found"`},
+		"down":                {"admin", "POST", one + "/down", 202, `"ended":1`},
+		"down of no course":   {"admin", "POST", Base + "/courses/nope/down", 404, `"not_found"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			answer := b.ask(t, c.method, c.target, "", "Authorization", "Bearer "+c.token)
+			body, _ := io.ReadAll(answer.Body)
+			if answer.StatusCode != c.want || !strings.Contains(string(body), c.has) {
+				t.Errorf("got %d %s; want %d with %q", answer.StatusCode, body, c.want, c.has)
+			}
+		})
+	}
 }
