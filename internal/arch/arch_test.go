@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"internal/provision/kube":          {"internal/environment"},
 	"internal/reaper":                  {"internal/environment"},
 	"internal/store":                   {"internal/environment"},
+	"internal/term":                    {"internal/environment"},
 	"internal/store/storetest":         {"internal/environment", "internal/store"}, // a real store, for tests of what stands on one
 }
 

@@ -133,6 +133,10 @@ type Ending struct {
 // minIdleLooks is how often in a row an environment must be found idle.
 const minIdleLooks = 2
 
+// lookLast is how long the last of minIdleLooks takes after the first that
+// could find it idle.
+const lookLast = 2 * time.Minute
+
 // slack is how much later an end may come without being a new one: a hub
 // reports its last activity with a jitter.
 const slack = 2 * time.Minute
@@ -257,6 +261,9 @@ func leadsFor(p Policy, cause EndCause, u Use) []time.Duration {
 			limit, _ = idleLimit(p, u)
 		}
 		most := limit * 2 / 3
+		if known := limit - recent - lookLast; cause == EndIdle && p.Adaptive && u.Limit > 0 && known > 0 {
+			most = min(most, known) // it ends when it was learnt to, not later for being told late
+		}
 		leads = slices.DeleteFunc(leads, func(d time.Duration) bool { return d > most })
 		if len(leads) == 0 && len(p.Warnings) > 0 {
 			leads = []time.Duration{most}

@@ -1,0 +1,12 @@
+// Command term replays a term of a class against the reaper's real rules, in
+// virtual time: what each way of ending environments costs, and whom it makes
+// wait. `make bench BENCH=term` runs it.
+//
+// trace.go documents who uses what when. The policies see only what they could
+// see in a class; the optimum alone knows the future, and is what the others
+// are measured by. Judging is environment's Learn, Judge and IdleLimit as the
+// daemon calls them; probing, provisioning and the store are not part of it.
+//
+// With "judge" it measures instead how long it takes to judge many
+// environments, and what they take of memory.
+package main
