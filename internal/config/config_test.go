@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -56,6 +57,9 @@ func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 		{"no project", "{}", []string{"gke.project", "gke.installation: is missing"}},
 		{"installation", "gke: {project: my-class-2026, installation: Not_A_Label}", []string{"gke.installation: \"Not_A_Label\" must be"}},
 		{"plaintext abroad", "gke: {project: my-class-2026, installation: a, endpoint: \"gke.example:443\", insecure: true}", []string{"gke.insecure: is only for an emulator"}},
+		{"members", minimal + "courses: [{id: a, members: [bob, \"a b\", bob]}]", []string{"cannot be a person's name", "\"bob\" is a member already"}},
+		{"schedules", minimal + "courses: [{id: a}]\nschedules: [{name: s, course: a, cron: \"0 8 * * *\", action: up, spread: 2h, notOn: [2026-12-24, 24.12.]}, {name: s, course: b, cron: 0 8, action: off}]",
+			[]string{"schedules[0].spread: 2h is not between", "schedules[0].notOn[1]: \"24.12.\" is not a date", "is the name of two schedules", "is not a schedule of five fields", "\"off\" is none of up, down", "there is no course \"b\""}},
 		{"time zone", minimal + "courses: [{id: a, timezone: Mars/Base}]", []string{"courses[0].timezone: \"Mars/Base\" is not a time zone"}},
 		{"lifetime", minimal + "policy: {ttl: 2d, maxTtl: 4h}", []string{"policy.ttl: 2d is longer than maxTtl, 4h"}},
 		{"a list for a map", minimal + "store: [a]", []string{"store: a list stands where keys are expected; known keys are url, key"}},
@@ -238,5 +242,36 @@ func TestGivenClusters(t *testing.T) {
 	}
 	if _, err := c.Target("nowhere"); environment.CodeOf(err) != environment.CodeNotFound {
 		t.Errorf("unknown cluster: got %v; want not_found", err)
+	}
+}
+
+func TestAValidatorOfAnotherPartSpeaksAtTheLine(t *testing.T) {
+	text := minimal + "\ncourses: [{id: a, members: [bob]}]\nschedules:\n  - {name: s, course: a, action: up,\n     cron: \"0 25 * * *\"}\n  - {name: u, course: a, action: up, cron: nonsense}\n"
+	refuse := func(c *Config, problem func(path, text string)) {
+		for i := range c.Schedules {
+			problem(fmt.Sprintf("schedules[%d].cron", i), "never comes due")
+		}
+	}
+	_, err := Parse([]byte(text), "t.yaml", refuse)
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 2 {
+		t.Fatalf("got %v; want one problem for each line", err)
+	}
+	if p := problems[0]; p.Line != problems[1].Line-1 || p.Text != "never comes due" || problems[1].Text == p.Text {
+		t.Errorf("got %v", problems)
+	}
+}
+
+func TestClassesAreWhatTheFileSays(t *testing.T) {
+	c, err := Parse([]byte(minimal+"\ncourses: [{id: b, title: B}, {id: a, members: [bob], timezone: Europe/Paris}]"), "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Classes(t.Context())
+	if err != nil || len(all) != 2 || all[0].ID != "a" || all[0].Members[0] != "bob" || all[0].Timezone != "Europe/Paris" {
+		t.Errorf("got %+v, %v", all, err)
+	}
+	if _, err := c.Class(t.Context(), "c"); environment.CodeOf(err) != environment.CodeNotFound {
+		t.Errorf("got %v; want not found", err)
 	}
 }
