@@ -35,6 +35,7 @@ const (
 	EventWarned     EventType = "warned"   // told that it ends soon
 	EventKept       EventType = "kept"     // it does not end after all, or somebody asked to keep it
 	EventStopping   EventType = "stopping" // deletion was asked for
+	EventBudget     EventType = "budget"   // a part of a budget is spent
 	EventDeleted    EventType = "deleted"  // confirmed gone
 	EventLinked     EventType = "linked"   // a person's project was linked
 	EventSwept      EventType = "swept"    // something left over in the cloud was found and is being deleted

@@ -278,6 +278,9 @@ func fingerprint(r Request) string {
 }
 
 func (s *Service) create(ctx context.Context, who Caller, r Request, p Profile) (Environment, error) {
+	if err := s.afford(ctx, r, p); err != nil {
+		return Environment{}, err
+	}
 	e := s.newEnvironment(who, r, p)
 	err := s.store.Commit(ctx, Change{
 		Environment: &e,
@@ -297,8 +300,8 @@ func urgency(who Caller) Urgency {
 	return UrgencyPerson
 }
 
-// bounds are the limits on how many environments there may be. Money and the
-// cloud's quota are checked later, by whoever asks the cloud.
+// bounds are the limits on how many environments there may be; afford checks
+// money. The cloud's quota is checked later, by whoever asks the cloud.
 func (s *Service) bounds(r Request, p Profile) []Bound {
 	policy := s.policy(p, r.Course)
 	var out []Bound

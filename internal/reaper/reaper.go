@@ -24,6 +24,8 @@ type Commands interface {
 	// Reaper says whether it is paused; Hold notes why a run stopped.
 	Reaper(ctx context.Context) (environment.ReaperState, error)
 	Hold(ctx context.Context, why string) error
+	// Budgets tells people how far budgets are spent, and says what it told.
+	Budgets(ctx context.Context) ([]string, error)
 	// Resync wakes every row that is not settled or has not been looked at.
 	Resync(ctx context.Context) (int, error)
 }

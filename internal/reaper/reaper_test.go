@@ -81,6 +81,8 @@ func (c *commands) Reaper(context.Context) (environment.ReaperState, error) { re
 
 func (c *commands) Hold(_ context.Context, why string) error { c.state.Held = why; return nil }
 
+func (c *commands) Budgets(context.Context) ([]string, error) { return nil, nil }
+
 func (c *commands) Resync(context.Context) (int, error) { c.resyncs++; return 7, nil }
 
 func reaper(t *testing.T, c *commands, limit int) *Reaper {

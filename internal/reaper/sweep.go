@@ -180,6 +180,18 @@ func (r *Reaper) resync(ctx context.Context, report *Report) {
 			return
 		}
 		report.Woken, r.resynced = n, now
+		r.budgets(ctx)
+	}
+}
+
+// budgets tells people of money; it needs no schedule of its own.
+func (r *Reaper) budgets(ctx context.Context) {
+	told, err := r.Commands.Budgets(ctx)
+	if err != nil {
+		r.Log.Error("budgets", "reason", err.Error())
+	}
+	for _, sentence := range told {
+		r.Log.Warn("budget", "reason", sentence)
 	}
 }
 
