@@ -49,7 +49,10 @@ func newWorld(ctx context.Context, dir string) (*world, error) {
 }
 
 // newStory is newWorld for a test in Go: started, and checked at its end.
-func newStory(t *testing.T) *world {
+func newStory(t *testing.T) *world { return newStoryWith(t, stage.config) }
+
+// newStoryWith is newStory with a configuration of its own.
+func newStoryWith(t *testing.T, config string) *world {
 	t.Helper()
 	if stage.skip != "" {
 		t.Skip(stage.skip)
@@ -58,6 +61,7 @@ func newStory(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.config = config
 	t.Cleanup(func() {
 		if err := w.close(); err != nil {
 			t.Error(err)
