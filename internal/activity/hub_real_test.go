@@ -85,6 +85,7 @@ func newRealHub(t *testing.T, p python) *realHub {
 	c.add("hub-0", hubLabels, hubPort, h.hub)
 	c.add("jupyter-alice", notebookLabels, notebookPort, h.notebook)
 	h.watcher = watch(c, environment.AccessJupyterHub, token)
+	t.Cleanup(func() { sweep(t, h.dir) })
 	h.start(t)
 	return h
 }
@@ -335,7 +336,13 @@ func (h *realHub) atWork(t *testing.T) {
 	h.call(t, h.notebook, http.MethodDelete, "/user/alice/api/kernels/"+silent, nil, nil)
 	h.watcher.expect(t, environment.VerdictIdle, "last used")
 	printing := h.run(t, "import time\nfor i in range(600):\n    print(i); time.sleep(1)")
-	first := h.watcher.expect(t, environment.VerdictActive, "kernel python3")
+	wait(t, 20*time.Second, func() error { // a notebook server may take a second to notice
+		if got, _ := h.watcher.look(t, half); !strings.Contains(got.Reason, "running") {
+			return fmt.Errorf("got %s (%s); want it running", got.Is, got.Reason)
+		}
+		return nil
+	})
+	first := h.watcher.expect(t, environment.VerdictActive, "kernel python3 is running")
 	wait(t, 20*time.Second, func() error {
 		if _, a := h.watcher.look(t, half); !a.Last().After(first.Last()) {
 			return fmt.Errorf("a printing cell does not move the last use from %s", first.Last())
@@ -399,7 +406,12 @@ func (h *realHub) gone(t *testing.T) {
 	h.watcher.expect(t, environment.VerdictUnknown, "has been starting for 11m")
 	h.many(t)
 	h.stop()
+	if code := h.call(t, h.public, http.MethodGet, "/_chp_healthz", nil, nil); code != http.StatusOK {
+		t.Errorf("the proxy says %d; want it alive without its hub", code)
+	}
 	h.watcher.expect(t, environment.VerdictUnknown, "the hub does not answer")
+	sweep(t, h.dir)
+	_ = os.Remove(filepath.Join(h.dir, "jupyterhub-proxy.pid")) // a killed proxy that nobody waited for looks alive
 	h.start(t)
 	h.watcher.expect(t, environment.VerdictUnknown, "forgotten")
 	h.login(t)

@@ -149,6 +149,23 @@ func startQuietly(t *testing.T, cmd *exec.Cmd) (stop func()) {
 	return stop
 }
 
+// sweep kills every process whose working directory is under dir: a hub's
+// proxy, notebooks and kernels have sessions of their own and outlive it.
+func sweep(t *testing.T, dir string) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		if at, err := os.Readlink(link); err == nil && (at == dir || strings.HasPrefix(at, dir+"/")) {
+			if pid, err := strconv.Atoi(strings.Split(link, "/")[2]); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended meanwhile
+			}
+		}
+	}
+}
+
 // freePort finds a port on loopback that nothing listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
