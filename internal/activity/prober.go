@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -83,6 +84,12 @@ func (l *look) ask(ctx context.Context, group *errgroup.Group) {
 	for _, pod := range l.pods.schedulers {
 		group.Go(func() error {
 			l.scheduler(ctx, pod)
+			return nil
+		})
+	}
+	for _, pod := range slices.Concat(l.pods.notebooks, l.pods.jupyters) {
+		group.Go(func() error {
+			l.schedulerWithin(ctx, pod)
 			return nil
 		})
 	}

@@ -21,16 +21,34 @@ func (l *look) scheduler(ctx context.Context, pod environment.Pod) {
 		l.unknown("scheduler", "a Dask scheduler has not started", errors.New("pod "+pod.Name+" is pending"))
 		return
 	}
+	if err := l.askScheduler(ctx, pod, key); err != nil {
+		l.memory.keep(key)
+		l.unknown("scheduler", "a Dask scheduler does not answer", err)
+	}
+}
+
+// schedulerWithin asks the scheduler that a notebook may have started in its
+// own pod, as a LocalCluster and the classic KubeCluster do: it computes on
+// while the kernel is idle. Most notebooks have none, so that no answer means
+// nothing.
+func (l *look) schedulerWithin(ctx context.Context, pod environment.Pod) {
+	if pod.Pending {
+		return
+	}
+	if err := l.askScheduler(ctx, pod, "scheduler."+pod.Name); err != nil {
+		l.prober.Log.Debug("no scheduler in a notebook", "env_id", l.Environment.ID, "reason", err.Error())
+	}
+}
+
+// askScheduler asks a scheduler on its usual port.
+func (l *look) askScheduler(ctx context.Context, pod environment.Pod, key string) error {
 	c := l.client(pod, schedulerPort, environment.Secret{})
 	defer c.close()
 	err := l.checkIdle(ctx, c)
 	if errors.Is(err, errAbsent) { // before 2023.3.2, and where the route is off
 		err = l.compareCounts(ctx, c, key)
 	}
-	if err != nil {
-		l.memory.keep(key)
-		l.unknown("scheduler", "a Dask scheduler does not answer", err)
-	}
+	return err
 }
 
 // checkIdle asks the scheduler's own rule, which is right in every case.
