@@ -22,11 +22,13 @@ func TestBrokenImage(t *testing.T) {
 }
 
 // TestFailuresOfASmallOne uses one environment for what it survives: a package
-// that does not exist, and a notebook that eats its memory.
+// that does not exist, a notebook that eats its memory, and one that fills its
+// disk.
 func TestFailuresOfASmallOne(t *testing.T) {
 	e := up(t, "tight", "--owner", "s4")
 	t.Run("package", func(t *testing.T) { noSuchPackage(t, e) })
 	t.Run("memory", func(t *testing.T) { eatMemory(t, e, secrets(t, e.ID)) })
+	t.Run("disk", func(t *testing.T) { fillDisk(t, e, secrets(t, e.ID)) })
 	down(t, e.ID)
 }
 
@@ -63,4 +65,20 @@ func eatMemory(t *testing.T, e environment, c credentials) {
 	if got := logInToJupyter(t, e, c).startKernel(t).must(t, "print(1 + 1)", time.Minute); strings.TrimSpace(got) != "2" {
 		t.Errorf("the next kernel: got %q; want 2", got)
 	}
+}
+
+// fillDisk writes more than the notebook may. Kubernetes stops the pod for it;
+// the status says why, and a new one comes.
+func fillDisk(t *testing.T, e environment, c credentials) {
+	const fill = "open('/scratch/full', 'wb').write(bytes(200_000_000)); print('written')"
+	k := logInToJupyter(t, e, c).startKernel(t)
+	if out, err := k.run(t.Context(), fill, time.Minute); err != nil && !errors.Is(err, errDied) {
+		t.Fatalf("got %q, %v", out, err)
+	}
+	text := untilStatus(t, e.ID, changeTime, func(s string) bool { return strings.Contains(s, "it filled the disk it may use") })
+	t.Logf("status says:\n%s", text)
+	until(t, changeTime, "the environment with a new notebook", func() (bool, string) {
+		now := look(t, e.ID)
+		return now.State == "ready", now.State + ": " + now.Message
+	})
 }

@@ -23,6 +23,8 @@ const (
 	troubleConfig   trouble = "its settings are incomplete"
 	troubleCrash    trouble = "keeps crashing"
 	troubleStopping trouble = "stopping"
+	troubleDisk     trouble = "stopped, because it filled the disk it may use"
+	troubleEvicted  trouble = "stopped, because its node ran out of memory or disk"
 )
 
 const (
@@ -79,6 +81,8 @@ func diagnose(pod corev1.Pod) (why trouble, restarts int) {
 		return troubleStopping, 0
 	case pod.Status.Phase == corev1.PodSucceeded, podReady(pod):
 		return troubleNone, 0
+	case pod.Status.Phase == corev1.PodFailed && pod.Status.Reason == "Evicted":
+		return evicted(pod), 0
 	}
 	if c := unschedulable(pod); c != nil && pod.Spec.NodeName == "" {
 		if strings.Contains(c.Message, "PersistentVolumeClaim") || strings.Contains(c.Message, "persistentvolumeclaim") {
@@ -103,10 +107,35 @@ func diagnose(pod corev1.Pod) (why trouble, restarts int) {
 	return why, 0
 }
 
+// evicted says which of its own limits a pod passed, or that it was its node's.
+// The kubelet says so in words only: "Usage of EmptyDir volume … exceeds the
+// limit", "Pod ephemeral local storage usage exceeds …", "The node was low on
+// resource: …" (pkg/kubelet/eviction/helpers.go).
+func evicted(pod corev1.Pod) trouble {
+	if strings.Contains(pod.Status.Message, "exceeds") {
+		return troubleDisk
+	}
+	return troubleEvicted
+}
+
+// outOfMemory reports whether a container's last end was for using more memory
+// than it may.
+func outOfMemory(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		last := s.LastTerminationState.Terminated
+		return last != nil && last.Reason == "OOMKilled"
+	})
+}
+
 // podMessage is the diagnosis as words for `status`.
 func podMessage(pod corev1.Pod) string {
 	why, restarts := diagnose(pod)
+	memory := outOfMemory(pod)
 	switch {
+	case memory && why == troubleCrash:
+		return fmt.Sprintf("keeps using more memory than it may (%s so far)", count(restarts, "restart"))
+	case memory && why == troubleNone && podReady(pod):
+		return "running; it used more memory than it may and was started again"
 	case pod.Status.Phase == corev1.PodSucceeded:
 		return "finished"
 	case why == troubleCrash:

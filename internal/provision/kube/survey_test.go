@@ -277,3 +277,29 @@ func TestDiskOf(t *testing.T) {
 }
 
 func mustParse(text string) resource.Quantity { return resource.MustParse(text) }
+
+func TestPodMessage(t *testing.T) {
+	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
+	oom := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "OOMKilled"}}
+	crash := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+	for _, test := range []struct {
+		name   string
+		status corev1.PodStatus
+		want   string
+	}{
+		{"well", corev1.PodStatus{Conditions: []corev1.PodCondition{ready}}, "running"},
+		{"well again after it ate its memory", corev1.PodStatus{Conditions: []corev1.PodCondition{ready},
+			ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 1, LastTerminationState: oom}}}, "running; it used more memory than it may and was started again"},
+		{"eats its memory each time", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 4, State: crash, LastTerminationState: oom}}},
+			"keeps using more memory than it may (4 restarts so far)"},
+		{"crashes", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 1, State: crash}}}, "keeps crashing (1 restart so far)"},
+		{"filled its volume", corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: `Usage of EmptyDir volume "home" exceeds the limit "64Mi". `},
+			"stopped, because it filled the disk it may use"},
+		{"filled its node", corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: ephemeral-storage."},
+			"stopped, because its node ran out of memory or disk"},
+	} {
+		if got := podMessage(corev1.Pod{Status: test.status}); got != test.want {
+			t.Errorf("%s: got %q; want %q", test.name, got, test.want)
+		}
+	}
+}
