@@ -104,15 +104,27 @@ type class struct {
 	lost []string // what was answered, or came of it
 }
 
-// person is who types the nth command: everybody first asks, and then looks.
-func (c *class) person(n int) int { return len(c.workspace.People) - 1 - n/2 }
+// looksAfter is how many people ask before somebody looks how theirs is.
+const looksAfter = 50
+
+// line is the nth command: people ask one after the other, and each looks
+// some seconds later. The first ones to look have not asked yet.
+func (c *class) line(n int) (user, text, want string) {
+	at, text, want := n/2, "up", "*daskhub*"
+	if n%2 == 1 {
+		at, text = n/2-looksAfter, "status"
+	}
+	if at < 0 {
+		at, want = at+people, "You have no environment"
+	}
+	return c.person(at), text, want
+}
+
+func (c *class) person(n int) string { return c.workspace.People[len(c.workspace.People)-1-n].ID }
 
 func (c *class) types(ctx context.Context, n int, due time.Time) {
-	text := "up"
-	if n%2 == 1 {
-		text = "status"
-	}
-	said, err := c.command(ctx, c.workspace.People[c.person(n)].ID, text, n)
+	user, text, want := c.line(n)
+	said, err := c.command(ctx, user, text, n)
 	took := time.Since(due)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,7 +134,7 @@ func (c *class) types(ctx context.Context, n int, due time.Time) {
 		c.lost = append(c.lost, text+": "+err.Error())
 	case took > slackWaits:
 		c.lost = append(c.lost, fmt.Sprintf("%s: answered after %s", text, took.Round(time.Millisecond)))
-	case !strings.Contains(said, "*daskhub*"):
+	case !strings.Contains(said, want):
 		c.lost = append(c.lost, text+": "+said)
 	default:
 		return
@@ -164,10 +176,9 @@ func (c *class) command(ctx context.Context, user, text string, n int) (string, 
 // without counts who asked and has nothing.
 func (c *class) without(ctx context.Context) (int, error) {
 	missing := 0
-	for n := 0; n < requests; n += 2 {
-		owner := c.workspace.People[c.person(n)].Email
+	for _, p := range c.workspace.People[len(c.workspace.People)-people:] {
 		var got struct{ Items []environment }
-		if err := c.rest(ctx, http.MethodGet, "/environments?owner="+url.QueryEscape(owner), nil, &got); err != nil {
+		if err := c.rest(ctx, http.MethodGet, "/environments?owner="+url.QueryEscape(p.Email), nil, &got); err != nil {
 			return 0, err
 		}
 		if len(got.Items) == 0 {
