@@ -78,7 +78,7 @@ type Event struct {
 	Seq         int64     `json:"seq" doc:"Rising; the id in the stream." example:"12"`
 	At          time.Time `json:"at"`
 	Environment string    `json:"environment" example:"kq7wm2xd"`
-	Type        string    `json:"type" doc:"requested, phase, ready, changed, rolledback, retry, failed, extended, warned, kept, stopping or deleted; more may be added." example:"phase"`
+	Type        string    `json:"type" doc:"requested, phase, ready, changed, rolledback, retry, failed, extended, warned, kept, budget, stopping or deleted; more may be added." example:"phase"`
 	State       string    `json:"state" example:"creating"`
 	Phase       string    `json:"phase" example:"cluster"`
 	Step        int       `json:"step" doc:"Step n of steps; 0 when that does not apply." example:"2"`
