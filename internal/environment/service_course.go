@@ -185,7 +185,8 @@ type Seat struct {
 	// Member: on the roster; otherwise somebody who has an environment there
 	// all the same.
 	Member bool
-	// Environment is nil for a member who has none. Look goes with it.
+	// Environment is nil for a member who has none; it may be one that is being
+	// deleted, or that failed. Look goes with it.
 	Environment *Environment
 	Look        Look
 }
@@ -197,17 +198,17 @@ func (s *Service) CourseStatus(ctx context.Context, who Caller, course string) (
 	if err != nil {
 		return CourseStatus{}, err
 	}
-	live, err := s.liveIn(ctx, course)
+	have, err := s.shownIn(ctx, course)
 	if err != nil {
 		return CourseStatus{}, err
 	}
 	status := CourseStatus{Course: class, Cost: Cost{PricesAsOf: s.prices.AsOf}}
-	for _, subject := range enrolled(class, live) {
+	for _, subject := range enrolled(class, have) {
 		seat := Seat{Subject: subject, Member: slices.Contains(class.Members, subject)}
-		if len(live[subject]) == 0 {
+		if len(have[subject]) == 0 {
 			status.Seats = append(status.Seats, seat)
 		}
-		for _, e := range live[subject] {
+		for _, e := range have[subject] {
 			seat.Environment = &e
 			if seat.Look, err = s.Look(ctx, who, e.ID); err != nil {
 				return CourseStatus{}, err
@@ -243,6 +244,20 @@ func (s *Service) liveIn(ctx context.Context, course string) (map[string][]Envir
 		return true
 	})
 	return live, err
+}
+
+// shownIn finds what a look at a course shows, by owner: what lives, what is
+// still being deleted, and a failure that nothing newer follows.
+func (s *Service) shownIn(ctx context.Context, course string) (map[string][]Environment, error) {
+	have := map[string][]Environment{}
+	states := append([]State{StateDeleting, StateFailed}, reapable...)
+	err := s.each(ctx, Filter{Course: course, States: states}, func(e Environment) bool { // newest first
+		if e.State != StateFailed || len(have[e.Owner]) == 0 {
+			have[e.Owner] = append(have[e.Owner], e)
+		}
+		return true
+	})
+	return have, err
 }
 
 // enrolled are the members in the roster's order, then whoever else has

@@ -99,12 +99,16 @@ func (w World) courseCommand(verb, short, long string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return out.print(w.Out, got.Raw, func(o io.Writer) error { return drawBatch(o, got.Value) })
+		if err := out.print(w.Out, got.Raw, func(o io.Writer) error { return drawBatch(o, got.Value) }); err != nil {
+			return err
+		}
+		if n := got.Value.Refused; n > 0 {
+			return fmt.Errorf("%d of %s refused; the others were served", n, count(len(got.Value.Items), "member"))
+		}
+		return nil
 	}))
 }
 
-// drawBatch says who got what; whoever was refused makes it no failure of the
-// command, since the others were served.
 func drawBatch(o io.Writer, b api.Batch) error {
 	if len(b.Items) == 0 {
 		_, err := fmt.Fprintf(o, "There was nothing to do for %s.\n", b.Course)

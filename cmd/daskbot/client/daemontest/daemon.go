@@ -51,7 +51,7 @@ func New(t *testing.T) *Daemon {
 		}
 		return Now
 	}
-	service := environment.NewService(environment.ServiceConfig{Store: d.Store, Feed: feed, Catalogue: catalogue{}, Clusters: cloud{},
+	service := environment.NewService(environment.ServiceConfig{Store: d.Store, Feed: feed, Catalogue: catalogue{}, Roster: catalogue{}, Clusters: cloud{},
 		Workloads: kubernetes{}, Installation: "test", Now: clock})
 	secret, err := service.EnsureAdminToken(t.Context(), environment.Secret{})
 	if err != nil {
@@ -137,13 +137,33 @@ func (c catalogue) Profile(name string) (environment.Profile, bool) {
 	}
 	return environment.Profile{}, false
 }
-func (catalogue) DefaultProfile() string                 { return "daskhub" }
-func (catalogue) Project(string) string                  { return "class-2026" }
-func (catalogue) Policy() environment.Policy             { return environment.Policy{MaxTTL: 48 * time.Hour} }
-func (catalogue) Course(id string) bool                  { return id == "" || id == "de-2026" }
-func (catalogue) CoursePolicy(string) environment.Policy { return environment.Policy{} }
-func (catalogue) CourseProfile(string) string            { return "" }
-func (catalogue) Staff(string) []string                  { return nil }
+func (catalogue) DefaultProfile() string      { return "daskhub" }
+func (catalogue) Project(string) string       { return "class-2026" }
+func (catalogue) Policy() environment.Policy  { return environment.Policy{MaxTTL: 48 * time.Hour} }
+func (catalogue) Course(id string) bool       { return id == "" || id == "de-2026" }
+func (catalogue) CourseProfile(string) string { return "" }
+func (catalogue) Staff(string) []string       { return nil }
+
+// CoursePolicy lets a course have one environment, so that a class of two is
+// served in part.
+func (catalogue) CoursePolicy(course string) environment.Policy {
+	if course == "" {
+		return environment.Policy{}
+	}
+	return environment.Policy{MaxPerCourse: 1}
+}
+
+func (c catalogue) Class(ctx context.Context, id string) (environment.Course, error) {
+	all, err := c.Classes(ctx)
+	if err != nil || id != all[0].ID {
+		return environment.Course{}, environment.Errorf(environment.CodeNotFound, "There is no such course.")
+	}
+	return all[0], nil
+}
+
+func (catalogue) Classes(context.Context) ([]environment.Course, error) {
+	return []environment.Course{{ID: "de-2026", Title: "Data engineering", Timezone: "Europe/Paris", Members: []string{"alice", "bob"}}}, nil
+}
 
 // cloud is asked only whether a project may be used.
 type cloud struct{ environment.Clusters }
