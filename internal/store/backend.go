@@ -23,6 +23,8 @@ type backend struct {
 	exclusive bool
 	// transient reports errors after which the transaction is worth repeating.
 	transient func(error) bool
+	// turn waits until a transaction may begin and returns how to end its turn.
+	turn func(ctx context.Context) (leave func(), err error)
 	// alone runs f while no other process migrates.
 	alone func(ctx context.Context, f func(context.Context) error) error
 	// held is released last.

@@ -39,6 +39,7 @@ func openPostgres(url string) (*backend, error) {
 	return &backend{
 		db: db, reads: db, river: riverdatabasesql.New(db), goose: goose.DialectPostgres,
 		transient: deadlocked,
+		turn:      func(context.Context) (func(), error) { return func() {}, nil }, // its transactions run side by side
 		alone: func(ctx context.Context, f func(context.Context) error) error {
 			return advisoryLocked(ctx, db, f)
 		},

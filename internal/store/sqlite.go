@@ -47,6 +47,7 @@ func openSQLite(path string) (*backend, error) {
 	return &backend{
 		db: writes, reads: reads, river: riversqlite.New(writes), goose: goose.DialectSQLite3, exclusive: true,
 		transient: func(error) bool { return false },
+		turn:      new(turns).take,
 		alone:     func(ctx context.Context, f func(context.Context) error) error { return f(ctx) },
 		held:      lock,
 	}, nil

@@ -123,6 +123,11 @@ func (s *Store) transaction(ctx context.Context, f func(tx *sql.Tx) error) error
 }
 
 func (s *Store) attempt(ctx context.Context, f func(tx *sql.Tx) error) error {
+	leave, err := s.back.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err

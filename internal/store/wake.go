@@ -120,7 +120,7 @@ type outcome struct {
 // begin reads what finish compares with. A wake-up before it is answered by
 // this pass, one after it by the next.
 func (s *Store) begin(ctx context.Context, args look) (wanted int64, err error) {
-	err = s.db.QueryRowContext(ctx, readWakeup, string(args.Row), args.ID).Scan(&wanted)
+	err = s.reads.QueryRowContext(ctx, readWakeup, string(args.Row), args.ID).Scan(&wanted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
