@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !race
 
 package activity
 
@@ -23,7 +23,7 @@ import (
 
 // pollFor is how long looking again and again is shown to move nobody's last
 // activity: 10m is what daskbot promises.
-var pollFor = flag.Duration("poll", 20*time.Second, "how long to poll an idle hub")
+var pollFor = flag.Duration("poll", time.Minute, "how long to poll an idle hub")
 
 // The tokens of the hub's services.
 const (

@@ -203,7 +203,11 @@ func unfinished(ctx context.Context, c *client, n counts) (bool, error) {
 		return n.Tasks-n.Memory-n.Erred-n.Released > 0, nil
 	}
 	for _, line := range lines {
-		if v, err := strconv.ParseFloat(string(line[2]), 64); err != nil || v > 0 {
+		n, err := strconv.ParseFloat(string(line[2]), 64)
+		if err != nil {
+			return false, fmt.Errorf("GET /metrics: %w", err)
+		}
+		if n > 0 {
 			return true, nil
 		}
 	}

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !race
 
 package activity
 
@@ -16,6 +16,8 @@ import (
 	"time"
 )
 
+// The race detector has nothing to find in other programs, which are slow.
+//
 // The real servers are installed under the checkout's .daskbot/servers, once,
 // from the package registries. A test that cannot have them says why and skips.
 
