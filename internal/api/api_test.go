@@ -225,6 +225,7 @@ func TestAnswers(t *testing.T) {
 		"person, stored":          {"PUT", Base + "/people/me", `{"project":"my-credits"}`, nil, 200, "ETag", `"v1"`, `"subject":"admin"`},
 		"person, moved on":        {"PUT", Base + "/people/me", `{"project":"my-credits"}`, []string{"If-Match", `"v7"`}, 412, "", "", ""},
 		"person, locked project":  {"PUT", Base + "/people/me", `{"project":"locked-project"}`, nil, 409, "", "", "gcloud projects"},
+		"slack code":              {"POST", Base + "/people/me/slack-code", "", nil, 200, "", "", "bcdf-ghjk-mnpq"},
 		"project usable":          {"POST", Base + "/projects/my-credits/check", "", nil, 200, "", "", `"usable":true`},
 		"project locked":          {"POST", Base + "/projects/locked-project/check", "", nil, 409, "", "", "gcloud projects"},
 		"token made":              {"POST", Base + "/tokens", `{"role":"student","subject":"alice"}`, nil, 201, "Cache-Control", "no-store", "dbt_secret"},

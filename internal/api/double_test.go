@@ -335,6 +335,11 @@ func (d *double) PutPerson(ctx context.Context, who environment.Caller, p enviro
 	return p, nil
 }
 
+func (d *double) LinkCode(_ context.Context, who environment.Caller, subject string) (environment.Secret, time.Time, error) {
+	err := environment.Authorize(who, environment.ActionIdentify, subject, "")
+	return environment.NewSecret("bcdf-ghjk-mnpq"), time.Date(2026, 11, 23, 9, 15, 0, 0, time.UTC), err
+}
+
 func (d *double) CheckProject(_ context.Context, _ environment.Caller, project string) error {
 	if project == "locked-project" {
 		return &environment.Error{Code: environment.CodeConflict, Field: "project", Message: "daskbot may not act there. Run: gcloud projects add-iam-policy-binding locked-project …"}

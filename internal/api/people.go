@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -37,6 +38,17 @@ type Person struct {
 type ProjectCheck struct {
 	Project string `json:"project" example:"alice-credits-2026"`
 	Usable  bool   `json:"usable" doc:"Always true: what is not usable is a 409 with the commands that grant it." example:"true"`
+}
+
+// SlackCode joins a Slack account to a person.
+type SlackCode struct {
+	Code      string    `json:"code" doc:"What to type in Slack: /dask link CODE. Good once." example:"bcdf-ghjk-mnpq"`
+	ExpiresAt time.Time `json:"expiresAt" example:"2026-11-23T09:15:00Z"`
+}
+
+type slackCodeOutput struct {
+	NoStore
+	Body SlackCode
 }
 
 type meOutput struct{ Body Me }
@@ -74,6 +86,10 @@ func (s *Server) people() {
 			"A new project is linked only if daskbot may act there; otherwise 409, whose detail holds the commands that grant it. " +
 			"Only admins may change e-mail, Slack and LMS identities.",
 		Errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.putPerson)
+	add(s, huma.Operation{OperationID: "slackCode", Method: http.MethodPost, Path: "/people/{subject}/slack-code", Tags: tags,
+		Summary: "A code to join a Slack account", Description: "Whoever types it in Slack, as /dask link CODE, is this person there from then on: " +
+			"once, and for a quarter of an hour. For the person and admins.",
+		DefaultStatus: http.StatusOK}, s.slackCode)
 	add(s, huma.Operation{OperationID: "checkProject", Method: http.MethodPost, Path: "/projects/{project}/check", Tags: tags,
 		Summary: "May daskbot act in this project?", Description: "Asks the cloud. 409 with the commands that grant it when not.",
 		DefaultStatus: http.StatusOK, Errors: []int{http.StatusConflict}}, s.checkProject)
@@ -117,6 +133,14 @@ func (s *Server) putPerson(ctx context.Context, c call[putPersonInput]) (*person
 		return nil, err
 	}
 	return wirePerson(p), nil
+}
+
+func (s *Server) slackCode(ctx context.Context, c call[PathSubject]) (*slackCodeOutput, error) {
+	code, until, err := s.service.LinkCode(ctx, c.who, subject(c.who, c.in.Subject))
+	if err != nil {
+		return nil, err
+	}
+	return &slackCodeOutput{NoStore: neverStored, Body: SlackCode{Code: code.Reveal(), ExpiresAt: until}}, nil
 }
 
 func wirePerson(p environment.Person) *personOutput {

@@ -58,4 +58,6 @@ type Service interface {
 	Person(ctx context.Context, who environment.Caller, subject string) (environment.Person, error)
 	PutPerson(ctx context.Context, who environment.Caller, p environment.Person) (environment.Person, error)
 	CheckProject(ctx context.Context, who environment.Caller, project string) error
+	// LinkCode makes a code that joins a Slack account to a person.
+	LinkCode(ctx context.Context, who environment.Caller, subject string) (code environment.Secret, until time.Time, err error)
 }

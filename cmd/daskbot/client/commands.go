@@ -38,7 +38,7 @@ func Add(root *cobra.Command, w World) {
 	}
 	add(groupEnvironments, w.up(), w.status(), w.list(), w.events(), w.down(), w.extend(), w.keep(), w.scale(), w.packages(), w.upgrade(), w.profiles(), w.course())
 	add(groupUse, w.credentials(), w.kubeconfig(), w.logs(), w.open())
-	add(groupAccess, w.project(), w.tokens(), w.protect(), w.reaper(), w.orphans(), w.cost())
+	add(groupAccess, w.project(), w.slackLink(), w.tokens(), w.protect(), w.reaper(), w.orphans(), w.cost())
 }
 
 // command builds a command whose run gets the connection and the format.
