@@ -66,7 +66,7 @@ async def hook(spawner):
     if spawner.user.name == "slow":
         await asyncio.sleep(600)
 c.Spawner.pre_spawn_hook = hook
-c.Spawner.start_timeout = 900
+c.Spawner.start_timeout = c.Spawner.http_timeout = 900
 watch = ["read:hub", "list:users", "read:users:activity", "read:servers", "access:servers"]
 services = {"daskbot": ("%[7]s", watch), "blind": ("%[8]s", ["list:users", "read:users:name"]), "muted": ("%[9]s", []),
     "driver": ("%[10]s", watch + ["admin:users", "admin:servers"])}
@@ -298,7 +298,7 @@ func (h *realHub) polling(t *testing.T) {
 		t.Errorf("%d looks moved the last activity from %s to %s", looks, settled, got)
 	}
 	h.call(t, h.public, http.MethodGet, "/user/alice/api/kernels", nil, nil)
-	wait(t, 20*time.Second, func() error {
+	wait(t, time.Minute, func() error {
 		if got := h.lastActivity(t); got == settled {
 			return fmt.Errorf("a request through the proxy did not move %s: this test sees nothing", got)
 		}
@@ -336,14 +336,14 @@ func (h *realHub) atWork(t *testing.T) {
 	h.call(t, h.notebook, http.MethodDelete, "/user/alice/api/kernels/"+silent, nil, nil)
 	h.watcher.expect(t, environment.VerdictIdle, "last used")
 	printing := h.run(t, "import time\nfor i in range(600):\n    print(i); time.sleep(1)")
-	wait(t, 20*time.Second, func() error { // a notebook server may take a second to notice
+	wait(t, time.Minute, func() error { // a notebook server may take a second to notice
 		if got, _ := h.watcher.look(t, half); !strings.Contains(got.Reason, "running") {
 			return fmt.Errorf("got %s (%s); want it running", got.Is, got.Reason)
 		}
 		return nil
 	})
 	first := h.watcher.expect(t, environment.VerdictActive, "kernel python3 is running")
-	wait(t, 20*time.Second, func() error {
+	wait(t, time.Minute, func() error {
 		if _, a := h.watcher.look(t, half); !a.Last().After(first.Last()) {
 			return fmt.Errorf("a printing cell does not move the last use from %s", first.Last())
 		}
@@ -395,7 +395,7 @@ func (h *realHub) gone(t *testing.T) {
 			}
 		}
 	}()
-	wait(t, 20*time.Second, func() error {
+	wait(t, time.Minute, func() error {
 		if got, _ := h.watcher.look(t, half); got.Is != environment.VerdictActive {
 			return fmt.Errorf("got %s (%s); want active", got.Is, got.Reason)
 		}
@@ -415,7 +415,7 @@ func (h *realHub) gone(t *testing.T) {
 	h.start(t)
 	h.watcher.expect(t, environment.VerdictUnknown, "forgotten")
 	h.login(t)
-	wait(t, 10*time.Second, func() error {
+	wait(t, time.Minute, func() error {
 		if got, _ := h.watcher.look(t, half); got.Is != environment.VerdictIdle {
 			return fmt.Errorf("got %s (%s); want idle again", got.Is, got.Reason)
 		}

@@ -61,7 +61,7 @@ func (d *dask) client(t *testing.T, program string) (stop func()) {
 // becomes polls until the verdict is there: schedulers take a moment.
 func (d *dask) becomes(t *testing.T, is environment.VerdictKind, words string) environment.Activity {
 	t.Helper()
-	wait(t, 20*time.Second, func() error {
+	wait(t, time.Minute, func() error {
 		if got, _ := d.watcher.look(t, half); got.Is != is || !strings.Contains(got.Reason, words) {
 			return fmt.Errorf("got %s (%s); want %s with %q", got.Is, got.Reason, is, words)
 		}
