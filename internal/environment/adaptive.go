@@ -33,6 +33,8 @@ type Habits struct {
 	Back map[int][]float64 `json:"back,omitempty"`
 	// Away is who has stopped and is not back, and since when.
 	Away map[string]time.Time `json:"away,omitempty"`
+	// Settled is when Away was last gone through.
+	Settled time.Time `json:"settled,omitzero"`
 }
 
 // Stopped notes that somebody's use ended at a time. It reports whether that
@@ -63,6 +65,10 @@ func (h *Habits) Returned(who string, at time.Time) bool {
 
 // Settle counts those who have been away for too long as not coming back.
 func (h *Habits) Settle(now time.Time) bool {
+	if now.Sub(h.Settled) < lookEvery {
+		return false
+	}
+	h.Settled = now
 	news := false
 	for who, stopped := range h.Away {
 		if now.Sub(stopped) >= Beyond {
@@ -104,8 +110,8 @@ func slotOf(t time.Time) int {
 // matters only while nothing better is known.
 const (
 	weightSlot   = 1.0
-	weightBeside = 0.5
-	weightDay    = 0.05
+	weightBeside = 0.25
+	weightDay    = 0.2
 	weightAny    = 0.005
 )
 

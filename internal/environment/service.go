@@ -26,6 +26,7 @@ type Service struct {
 	home      string
 	now       func() time.Time
 	learnt    *medians
+	customs   *customs
 	orphans   OrphanConfig
 	once      *Replay // see Once
 }
@@ -51,7 +52,7 @@ type ServiceConfig struct {
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
-		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, now: c.Now, learnt: &medians{}}
+		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, now: c.Now, learnt: &medians{}, customs: &customs{}}
 	if s.roster = c.Roster; s.roster == nil {
 		s.roster = noRoster{}
 	}

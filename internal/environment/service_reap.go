@@ -37,7 +37,8 @@ func (s *Service) Plan(ctx context.Context, who Caller) ([]PlanItem, error) {
 			return nil, err
 		}
 		for _, e := range items {
-			terms, use := s.TermsFor(e), uses[e.ID]
+			terms := s.TermsFor(e)
+			use := uses[e.ID].leased(terms.Policy, e)
 			plan = append(plan, PlanItem{Environment: e, Use: use, Judgement: Judge(terms.Policy, e, use, now), Terms: terms})
 		}
 		if next == "" {
@@ -95,7 +96,11 @@ func (s *Service) Consider(ctx context.Context, id string, dry bool) (PlanItem, 
 func (s *Service) look(ctx context.Context, i *PlanItem, now time.Time, dry bool) error {
 	a, memory := s.probe(ctx, i.Environment, i.Use.Memory, now)
 	a.At = now
+	fresh := i.Use.Activity.At.IsZero()
 	i.Use.Learn(i.Terms.Policy, i.Environment, a, memory)
+	if err := s.accustom(ctx, i, fresh, dry); err != nil {
+		return err
+	}
 	i.Judgement = Judge(i.Terms.Policy, i.Environment, i.Use, now)
 	if dry {
 		return nil

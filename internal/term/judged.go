@@ -16,6 +16,9 @@ type class struct {
 	outcome
 
 	policy environment.Policy
+	// early is how long before a lab the schedule starts its section's
+	// environments; 0 for not at all.
+	early  time.Duration
 	habits environment.Habits
 	seats  []*seat
 }
@@ -29,13 +32,14 @@ type seat struct {
 	use  environment.Use
 }
 
-// judged plays a term under daskbot's own rules.
-func judged(t term, p environment.Policy, over time.Time) outcome {
-	c := &class{policy: p}
+// judged plays a term under daskbot's own rules, early as in class.
+func judged(t term, p environment.Policy, early time.Duration, over time.Time) outcome {
+	c := &class{policy: p, early: early}
 	for s, uses := range t {
 		c.seats = append(c.seats, &seat{todo: uses, e: environment.Environment{Owner: strconv.Itoa(s)}})
 	}
 	for now := start; now.Before(over); now = c.next(now) {
+		c.schedule(now)
 		for _, s := range c.seats {
 			c.arrive(s, now)
 			if s.made && !now.Before(s.e.ReadyAt) {
@@ -54,6 +58,9 @@ func judged(t term, p environment.Policy, over time.Time) outcome {
 // next is the next sweep at which there is anything to do.
 func (c *class) next(now time.Time) time.Time {
 	soonest := now.AddDate(1, 0, 0)
+	if c.early > 0 {
+		soonest = now.Truncate(time.Hour).Add(time.Hour - c.early)
+	}
 	for _, s := range c.seats {
 		if s.made {
 			return now.Add(sweep)
@@ -70,7 +77,8 @@ func (c *class) arrive(s *seat, now time.Time) {
 	for len(s.todo) > 0 && !s.todo[0].from.After(now) {
 		u := s.todo[0]
 		if !s.made && !u.alone {
-			c.create(s, u.from)
+			c.cold++
+			c.create(s, u.from, s.e.Owner)
 		}
 		if s.made && !u.unused {
 			s.last = later(s.last, later(s.e.ReadyAt, earlier(u.to, now)))
@@ -82,13 +90,29 @@ func (c *class) arrive(s *seat, now time.Time) {
 	}
 }
 
-func (c *class) create(s *seat, at time.Time) {
-	c.cold++
+// schedule starts what is missing of a section before its lab.
+func (c *class) schedule(now time.Time) {
+	if c.early == 0 {
+		return
+	}
+	for section, lab := range labs {
+		begin := now.Add(c.early)
+		if begin.Before(day(weeks, 0)) && begin.Minute() == 0 && begin.Hour() == lab[1] && begin.Weekday() == time.Weekday(lab[0]+1) {
+			for i := section; i < students; i += sections {
+				if s := c.seats[i]; !s.made {
+					c.create(s, now, "schedule:lab")
+				}
+			}
+		}
+	}
+}
+
+func (c *class) create(s *seat, at time.Time, by string) {
 	ready := at.Add(creating)
 	s.made, s.last = true, time.Time{}
 	s.use = environment.Use{}
 	s.e = environment.Environment{ID: s.e.Owner, Owner: s.e.Owner, Desired: environment.Present, State: environment.StateReady,
-		CreatedAt: at, ReadyAt: ready, ExpiresAt: ready.Add(c.policy.TTL)}
+		RequestedBy: by, CreatedAt: at, ReadyAt: ready, ExpiresAt: ready.Add(c.policy.TTL)}
 }
 
 // consider is what the daemon does with one environment in a sweep.

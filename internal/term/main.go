@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -15,62 +17,66 @@ import (
 const patience = 30 * time.Minute
 
 func main() {
-	seed := flag.Uint64("seed", 1, "the first seed")
-	n := flag.Int("terms", 5, "how many terms, each with its own seed")
+	// Rules were tried on seeds 1 to 10; what is reported is from others.
+	seed := flag.Uint64("seed", 101, "the seed of the first term; each further one takes the next")
+	terms := flag.Int("terms", 5, "how many terms")
+	many := flag.Int("judge", 0, "judge so many environments instead, once")
+	asJSON := flag.Bool("json", false, "print numbers for programs")
 	flag.Parse()
-	over := day(weeks, 2)
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "POLICY\tHOURS\tCOLD\tEARLY\tWARNED\tRATIO\tCOLD/30")
+	if err := run(os.Stdout, *seed, *terms, *many, *asJSON); err != nil {
+		fmt.Fprintln(os.Stderr, "term:", err)
+		os.Exit(1)
+	}
+}
+
+func run(w io.Writer, seed uint64, terms, many int, asJSON bool) error {
+	if many > 0 {
+		return json.NewEncoder(w).Encode(judgeMany(many))
+	}
 	sums := map[string]outcome{}
-	for i := range *n {
+	for i := range terms {
+		t := newTerm(seed + uint64(i)) //nolint:gosec // a count of terms is not negative
 		for _, p := range policies {
-			tr := newTerm(*seed + uint64(i))
-			o := p.run(tr, over)
-			s := sums[p.name]
-			s.alive += o.alive
-			s.cold += o.cold
-			s.early += o.early
-			s.warned += o.warned
-			sums[p.name] = s
+			sums[p.name] = sums[p.name].plus(p.run(t, day(weeks, 2)))
 		}
 	}
-	best := cost(sums["optimum"])
+	if asJSON {
+		return json.NewEncoder(w).Encode(metrics(sums, terms))
+	}
+	return table(w, sums, terms)
+}
+
+// metrics are daskbot's numbers beside the others'.
+func metrics(sums map[string]outcome, terms int) map[string]float64 {
+	bot, alone := sums[daskbot], sums[unscheduled]
+	n := float64(terms * students)
+	return map[string]float64{
+		"term.early_kills": float64(bot.early), "term.cold_returns_per_student": float64(bot.cold) / n,
+		"term.cost_ratio_to_optimum":      bot.cost() / sums["optimum"].cost(),
+		"term.cost_ratio_to_never_delete": bot.cost() / sums["never delete"].cost(),
+		"term.cold_returns_to_idle_30m":   float64(bot.cold) / float64(sums["idle 30m"].cold),
+		"term.cost_ratio_unscheduled":     alone.cost() / sums["optimum"].cost(),
+		"term.cold_ratio_unscheduled":     float64(alone.cold) / float64(sums["idle 30m"].cold),
+		"term.warnings_per_student":       float64(bot.warned) / n,
+	}
+}
+
+func table(w io.Writer, sums map[string]outcome, terms int) error {
+	hourly := price()
+	n := float64(terms * students)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "POLICY\tUSD A STUDENT\tCOLD RETURNS\tWARNINGS\tEARLY KILLS IN ALL\tCOST TO OPTIMUM\tCOLD TO 30M")
 	for _, p := range policies {
 		o := sums[p.name]
-		k := float64(*n * students)
-		_, _ = fmt.Fprintf(t, "%s\t%.1f\t%.2f\t%d\t%.1f\t%.3f\t%.3f\n", p.name, o.alive.Hours()/k, float64(o.cold)/k, o.early, float64(o.warned)/k, cost(o)/best, float64(o.cold)/float64(sums["idle 30m"].cold))
+		_, _ = fmt.Fprintf(t, "%s\t%.2f\t%.1f\t%.1f\t%d\t%.3f\t%.2f\n", p.name, o.alive.Hours()*hourly/n, float64(o.cold)/n,
+			float64(o.warned)/n, o.early, o.cost()/sums["optimum"].cost(), float64(o.cold)/float64(sums["idle 30m"].cold))
 	}
-	_ = t.Flush()
+	return t.Flush()
 }
 
-func cost(o outcome) float64 { return o.alive.Hours() + float64(o.cold)*patience.Hours() }
-
-type policy struct {
-	name string
-	run  func(term, time.Time) outcome
-}
-
-var policies = []policy{
-	{"never delete", each(never)}, {"nightly", each(nightly)}, {"lifetime 8h", each(lifetime(8 * time.Hour))},
-	{"culler 1h", each(culler)}, {"idle 15m", each(idle(15 * time.Minute))}, {"idle 30m", each(idle(30 * time.Minute))},
-	{"idle 60m", each(idle(time.Hour))}, {"idle 120m", each(idle(2*time.Hour))},
-	{"daskbot fixed 30m", func(t term, over time.Time) outcome { p := base; p.Idle = 30 * time.Minute; return judged(t, p, over) }},
-	{"daskbot", func(t term, over time.Time) outcome { p := base; p.Adaptive = true; return judged(t, p, over) }},
-	{"optimum", each(optimum(patience))},
-}
-
-var base = environment.Policy{TTL: 12 * time.Hour, MaxTTL: 24 * time.Hour, Idle: 45 * time.Minute, Unused: 2 * time.Hour, MaxBusy: 12 * time.Hour,
-	Warnings: []time.Duration{30 * time.Minute, 10 * time.Minute}, IdleMin: 15 * time.Minute, IdleMax: 90 * time.Minute}
-
-func each(r rule) func(term, time.Time) outcome {
-	return func(t term, over time.Time) outcome {
-		var all outcome
-		for _, uses := range t {
-			o := play(uses, r, over)
-			all.alive += o.alive
-			all.cold += o.cold
-			all.early += o.early
-		}
-		return all
-	}
+// price is that of the daskhub profile's cluster for an hour, with one node.
+func price() float64 {
+	e := environment.Environment{ClusterID: "c", CreatedAt: start}
+	c := environment.Cluster{AskedAt: start, Nodes: 1, Shape: environment.ClusterShape{MachineType: "n1-standard-4", Nodes: 1, DiskGB: 50}}
+	return environment.CostOf(environment.ListPrices(), e, c, 1, environment.Use{}, start).USDPerHour
 }
