@@ -127,7 +127,9 @@ func TestOwned(t *testing.T) {
 	foreign := shown(pb.Cluster_RUNNING, func(c *pb.Cluster) {
 		c.Name, c.ResourceLabels = "theirs", map[string]string{environment.LabelInstallation: "cs102"}
 	})
-	ours := shown(pb.Cluster_STOPPING)
+	ours := shown(pb.Cluster_STOPPING, func(c *pb.Cluster) {
+		c.NodePools[0].Config = &pb.NodeConfig{MachineType: "e2-standard-2", DiskSizeGb: 50, DiskType: "pd-balanced", Spot: true}
+	})
 	for _, missing := range [][]string{nil, {"us-east1-b"}} {
 		c, s := connect(t, map[string]answer{"ListClusters": {reply: &pb.ListClustersResponse{
 			Clusters: []*pb.Cluster{foreign, ours}, MissingZones: missing}}})
@@ -136,7 +138,8 @@ func TestOwned(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []environment.OwnedCluster{{ClusterAttempt: here(), Project: "p", Labels: ours.GetResourceLabels(),
-			State: environment.CloudStopping, DeleteAfter: time.Unix(1800000000, 0).UTC()}}
+			State: environment.CloudStopping, DeleteAfter: time.Unix(1800000000, 0).UTC(),
+			Shape: environment.ClusterShape{Nodes: 3, MachineType: "e2-standard-2", DiskGB: 50, DiskType: "pd-balanced", Spot: true}}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("got other clusters (-want +got):\n%s", diff)
 		}
