@@ -31,7 +31,8 @@ func (s *Service) Look(ctx context.Context, who Caller, id string) (Look, error)
 		return Look{}, err
 	}
 	l, err := s.lookAt(ctx, e, uses[id])
-	l.Use, l.Terms = uses[id], s.TermsFor(e)
+	l.Terms = s.TermsFor(e)
+	l.Use = uses[id].leased(l.Terms.Policy, e)
 	l.Judgement = Judge(l.Terms.Policy, e, l.Use, l.Now)
 	return l, err
 }

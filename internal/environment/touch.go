@@ -57,3 +57,11 @@ func (s *Service) ownKey(e *Environment) {
 		e.Secrets[SecretKeep] = NewSecretValue()
 	}
 }
+
+// leased is the last look judged anew, since a lease may be younger.
+func (u Use) leased(p Policy, e Environment) Use {
+	if u.Verdict.Is != "" && e.KeepUntil.After(u.Activity.At) {
+		u.Verdict = Assess(p, e, u)
+	}
+	return u
+}

@@ -58,7 +58,7 @@ func drawCosts(o io.Writer, c api.Costs) error {
 	if err := rows(o, []string{strings.ToUpper(c.By), "ENVIRONMENTS", "COST", "SAVED"}, lines); err != nil {
 		return err
 	}
-	if c.CreditUSD > 0 {
+	if c.CreditUSD >= 0.005 {
 		_, _ = fmt.Fprintf(o, "\nThe provider's free tier takes up to %s off the management fees in it.\n", dollars(c.CreditUSD)) // the last line reports it
 	}
 	_, err := fmt.Fprintf(o, "\nEstimated from list prices of %s, for %s until before %s (UTC days). Saved: left on until the owner's next one, or until now.\n",
