@@ -6,5 +6,6 @@
 source "$(dirname "$0")/lib.sh"
 
 scripts/build.sh daskbot daskbot-sandbox daskbot-controlplane helm
+go build -o bin/daskbot-term ./internal/term
 go build -o bin/daskbot-bench ./internal/bench
 exec bin/daskbot-bench --out "$state/bench/bench.json" "$@"

@@ -62,6 +62,26 @@ var benchmarks = []benchmark{
 			{"slack.ack_max_ms", "ms", "< 3000", "the slowest answer; at 3 s Slack gives up", slackHow},
 			{"slack.lost", "", "0", "commands that were refused, late or without effect", "answers later than 3 s, or that say something else; people without an environment in the end"},
 		},
+	}, {
+		name: "term", does: "five terms of a class of 200, in virtual time",
+		takes: "30 seconds", limit: 5 * time.Minute, run: term,
+		metrics: []metric{
+			{"term.early_kills", "", "0", "environments ended while in use", termHow},
+			{"term.cold_returns_per_student", "", "", "times in a term that somebody had to wait", termHow},
+			{"term.cold_returns_to_idle_30m", "", "≤ 1.05", "the same ÷ that of a fixed limit of 30 minutes", termHow},
+			{"term.cost_ratio_to_optimum", "", "≤ 1.15", "dollars and 30 minutes for each cold return ÷ those of knowing the future", termHow},
+			{"term.cost_ratio_to_never_delete", "", "", "the same ÷ those of never deleting", termHow},
+			{"term.cost_ratio_unscheduled", "", "≤ 1.15", "to the optimum, when the labs are on no schedule", termHow},
+			{"term.cold_ratio_unscheduled", "", "≤ 1.05", "cold returns to the fixed 30 minutes', when the labs are on no schedule", termHow},
+			{"term.warnings_per_student", "", "", "messages that announced an end", termHow},
+		},
+	}, {
+		name: "judge", does: "one pass of the reaper's rules over 10,000 environments",
+		takes: "a second", limit: time.Minute, run: judging,
+		metrics: []metric{
+			{"reaper.judge_10k_seconds", "s", "< 1", "learning from 10,000 looks and judging them", "the second look at each, in one goroutine; no probing, no store"},
+			{"reaper.judge_10k_mb", "MB", "", "memory that 10,000 rows with their last look take", "the heap after a collection"},
+		},
 	},
 }
 
