@@ -86,6 +86,8 @@ var benchmarks = []benchmark{
 }
 
 const (
+	termHow = "the traces of internal/term/trace.go, seeds 101 to 105, which no rule was tried on; daskbot-term prints every policy"
+
 	slackHow = "signed commands evenly over a minute, an up and a status each, timed from when each was due; the emulator keeps Slack's limits; the creates hang in the cloud"
 
 	pathHow = "the cloud's share is the union of the sandbox's waits that began after the request and ended before ready"
