@@ -24,8 +24,9 @@ func say(text string) *answer { return private(newMessage(text, section(text))) 
 // sorry says why something was refused or did not work.
 func sorry(err error) *answer { return private(refusalMessage(refusalText(err))) }
 
-// inSlack turns what the domain says about its client into what is typed here.
-var inSlack = strings.NewReplacer("`daskbot project link ", "`/dask project ", "`daskbot ", "`/dask ")
+// inSlack turns what the domain says about its client into what is typed here,
+// save for the one command that exists only there.
+var inSlack = strings.NewReplacer("`daskbot link`", "`daskbot link` on the command line", "`daskbot project link ", "`/dask project ", "`daskbot ", "`/dask ")
 
 func refusalText(err error) string {
 	text := inSlack.Replace(environment.MessageOf(err))
