@@ -39,7 +39,8 @@ type term [students][]stretch
 //   - Homework on evenings around half past seven, and on some afternoons of
 //     the weekend: blocks of 15 to 80 minutes with pauses between them, three
 //     in five short (a median of 14 minutes) and two long (a median of 65).
-//     Students differ in how often they work.
+//     Students differ in how often they work. After eleven at night most go to
+//     bed instead of going on.
 //   - Deadlines on the Sundays of weeks 4, 8 and 12: twice the homework in
 //     those weeks, and nearly everybody on the last evening.
 //   - A training that goes on for half an hour to six hours after every twelfth
