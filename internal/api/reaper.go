@@ -30,7 +30,7 @@ type PlanItem struct {
 	Course      string     `json:"course" example:"de-2026"`
 	Verdict     string     `json:"verdict" doc:"active, idle or unknown, as of the last look." example:"idle"`
 	Action      string     `json:"action" enum:"keep,warn,delete,skip" doc:"skip: left alone now; the reason says why." example:"warn"`
-	Reason      string     `json:"reason" example:"Idle: last used 15m ago; 45m idle end it at 2026-11-23 13:30 UTC."`
+	Reason      string     `json:"reason" example:"Idle: last used 15m ago; it ends after 45m without use."`
 	At          *time.Time `json:"at" doc:"When it would end if nothing changed; null for never."`
 }
 

@@ -233,7 +233,7 @@ func idleEnd(p Policy, e Environment, u Use) (time.Time, string, bool) {
 		return time.Time{}, "", false
 	}
 	end := latest(u.Verdict.Since.Add(limit), e.KeepUntil)
-	return end, fmt.Sprintf("Idle: %s; %s idle%s end it at %s.", u.Verdict.Reason, FormatDuration(limit), why, clockTime(end)), true
+	return end, fmt.Sprintf("Idle: %s; it ends after %s without use%s.", u.Verdict.Reason, FormatDuration(limit), why), true
 }
 
 // idleLimit is how long it may be idle, and in parentheses why so long when
