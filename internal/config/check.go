@@ -209,6 +209,9 @@ func checkPolicy(k *checker, path string, p, wider environment.Policy) {
 			k.r.add(path+".warnings", "%s is too short to be read in time; the least is 1m, for example [30m, 10m]", environment.FormatDuration(lead))
 		}
 	}
+	if err := environment.ValidQuietHours(path+".quietHours", p.QuietHours); err != nil {
+		k.r.add(path+".quietHours", "%q is not a span of hours, for example \"22:00-07:00\", with a time zone behind it unless it is UTC or the course's", p.QuietHours)
+	}
 	k.atLeast(path+".extensions", int64(p.Extensions), 0)
 	k.atLeast(path+".weeklyHours", int64(p.WeeklyHours), 0)
 	if p.OwnerBudget < 0 || p.CourseBudget < 0 {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -38,6 +39,10 @@ func (c *Config) deriveDefaults() {
 	for i := range c.Courses {
 		if c.Courses[i].Timezone == "" {
 			c.Courses[i].Timezone = "UTC"
+		}
+		// A course's quiet hours are those of its clock.
+		if q := c.Courses[i].Policy.QuietHours; q != "" && !strings.Contains(q, " ") {
+			c.Courses[i].Policy.QuietHours = q + " " + c.Courses[i].Timezone
 		}
 		if c.Courses[i].Title == "" {
 			c.Courses[i].Title = c.Courses[i].ID

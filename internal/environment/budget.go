@@ -124,7 +124,7 @@ func (s *Service) checkHours(ctx context.Context, r Request, p Policy, now time.
 func (s *Service) Budgets(ctx context.Context) ([]string, error) {
 	now := s.clock()
 	budgets, who, err := s.liveBudgets(ctx, now)
-	if err != nil || len(budgets) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	told, note, err := s.budgetsTold(ctx, now)
@@ -133,11 +133,13 @@ func (s *Service) Budgets(ctx context.Context) ([]string, error) {
 	}
 	var says []string
 	var events []Event
+	spent := map[string]bool{}
 	for _, b := range budgets {
 		if b.Spent, err = s.spent(ctx, b); err != nil {
 			return nil, err
 		}
 		mark := b.reached()
+		spent[b.key()] = mark == 100
 		if mark <= told[b.key()] {
 			continue
 		}
@@ -148,10 +150,26 @@ func (s *Service) Budgets(ctx context.Context) ([]string, error) {
 			events = append(events, event(who[b.key()], EventBudget, "daskbot", sentence, now))
 		}
 	}
+	s.spentOut.Store(&spent)
 	if len(says) == 0 {
 		return nil, nil
 	}
 	return says, s.noteBudgets(ctx, note, told, events)
+}
+
+// tight reports whether a budget that e counts towards was spent when Budgets
+// last looked. Nothing is known before it has: then nothing ends sooner.
+func (s *Service) tight(p Policy, e Environment, now time.Time) bool {
+	spent := s.spentOut.Load()
+	if spent == nil {
+		return false
+	}
+	for _, b := range budgetsOf(p, e.Owner, e.Course, now) {
+		if (*spent)[b.key()] {
+			return true
+		}
+	}
+	return false
 }
 
 // liveBudgets are those that live environments count towards, each once, with

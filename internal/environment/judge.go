@@ -163,7 +163,7 @@ func Judge(p Policy, e Environment, u Use, now time.Time) Judgement {
 		return Judgement{Action: ReapKeep, Reason: reason, Revive: e.Ending != nil}
 	}
 	j := Judgement{Action: ReapKeep, At: end, Cause: cause, Reason: reason}
-	leads := leadsFor(p, cause, u)
+	leads := leadsFor(p, cause, u, now)
 	if e.Ending != nil && e.Ending.Cause == cause && end.Sub(e.Ending.At) <= slack {
 		j.At = e.Ending.At // what was promised, also when it would have come earlier
 		return promised(j, *e.Ending, leads, now)
@@ -199,7 +199,7 @@ func endOf(p Policy, e Environment, u Use, now time.Time) (time.Time, EndCause, 
 			reason += " At " + clockTime(hard) + " it ends in any case."
 		}
 	}
-	if idle, why, ok := idleEnd(p, e, u); ok && (end.IsZero() || idle.Before(end)) {
+	if idle, why, ok := idleEnd(p, e, u, now); ok && (end.IsZero() || idle.Before(end)) {
 		end, cause = idle, EndIdle
 		if !u.Ever {
 			cause = EndUnused
@@ -227,8 +227,8 @@ func inUse(u Use) string {
 }
 
 // idleEnd is when idleness ends it. One look is not enough.
-func idleEnd(p Policy, e Environment, u Use) (time.Time, string, bool) {
-	limit, why := idleLimit(p, u)
+func idleEnd(p Policy, e Environment, u Use, now time.Time) (time.Time, string, bool) {
+	limit, why := idleLimit(p, u, now)
 	if limit == 0 || u.Verdict.Is != VerdictIdle || u.IdleLooks < minIdleLooks {
 		return time.Time{}, "", false
 	}
@@ -236,29 +236,38 @@ func idleEnd(p Policy, e Environment, u Use) (time.Time, string, bool) {
 	return end, fmt.Sprintf("Idle: %s; it ends after %s without use%s.", u.Verdict.Reason, FormatDuration(limit), why), true
 }
 
-// idleLimit is how long it may be idle, and in parentheses why so long when
-// that was learnt.
-func idleLimit(p Policy, u Use) (time.Duration, string) {
+// idleLimit is how long it may be idle, and in parentheses why that long when
+// it is not simply the policy's.
+func idleLimit(p Policy, u Use, now time.Time) (limit time.Duration, why string) {
 	switch {
 	case !u.Ever:
-		return max(p.Unused, p.Idle), ""
+		limit = max(p.Unused, p.Idle)
 	case p.Adaptive && u.Limit > 0:
-		return u.Limit, " (" + u.LimitWhy + ")"
+		limit, why = u.Limit, " ("+u.LimitWhy+")"
 	default:
-		return p.Idle, ""
+		limit = p.Idle
 	}
+	if least := p.IdleMin; least > 0 && least < limit {
+		switch {
+		case u.Tight:
+			return least, " (its budget is spent)"
+		case inQuietHours(p.QuietHours, now):
+			return least, " (quiet hours: " + p.QuietHours + ")"
+		}
+	}
+	return limit, why
 }
 
 // leadsFor are the warnings that make sense before an end, longest first. An
 // idle limit of 15 minutes has no room for a warning 30 minutes ahead.
-func leadsFor(p Policy, cause EndCause, u Use) []time.Duration {
+func leadsFor(p Policy, cause EndCause, u Use, now time.Time) []time.Duration {
 	leads := slices.Clone(p.Warnings)
 	slices.SortFunc(leads, func(a, b time.Duration) int { return int(b - a) })
 	leads = slices.Compact(leads)
 	if cause == EndIdle || cause == EndUnused {
-		limit := p.Idle
-		if cause == EndIdle {
-			limit, _ = idleLimit(p, u)
+		limit, _ := idleLimit(p, u, now)
+		if cause == EndUnused {
+			limit = min(limit, p.Idle)
 		}
 		most := limit * 2 / 3
 		if known := limit - recent - lookLast; cause == EndIdle && p.Adaptive && u.Limit > 0 && known > 0 {

@@ -31,6 +31,9 @@ type Policy struct {
 	Adaptive bool          `json:"adaptive"`
 	IdleMin  time.Duration `json:"idleMin"`
 	IdleMax  time.Duration `json:"idleMax"`
+	// QuietHours are those in which nobody is expected, "22:00-07:00" with an
+	// IANA time zone behind it: what is idle then goes after IdleMin.
+	QuietHours string `json:"quietHours"`
 	// WeeklyHours bounds how long an owner's environments run in seven days.
 	WeeklyHours int `json:"weeklyHours"`
 	// OwnerBudget and CourseBudget bound the estimated cost of a calendar

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,7 @@ type Service struct {
 	home      string
 	now       func() time.Time
 	learnt    *medians
+	spentOut  *atomic.Pointer[map[string]bool] // budgets, by key; see Budgets
 	customs   *customs
 	orphans   OrphanConfig
 	once      *Replay // see Once
@@ -52,7 +54,7 @@ type ServiceConfig struct {
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
-		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, now: c.Now, learnt: &medians{}, customs: &customs{}}
+		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, now: c.Now, learnt: &medians{}, spentOut: &atomic.Pointer[map[string]bool]{}, customs: &customs{}}
 	if s.roster = c.Roster; s.roster == nil {
 		s.roster = noRoster{}
 	}

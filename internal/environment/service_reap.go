@@ -97,6 +97,7 @@ func (s *Service) look(ctx context.Context, i *PlanItem, now time.Time, dry bool
 	a, memory := s.probe(ctx, i.Environment, i.Use.Memory, now)
 	a.At = now
 	fresh := i.Use.Activity.At.IsZero()
+	i.Use.Tight = s.tight(i.Terms.Policy, i.Environment, now)
 	i.Use.Learn(i.Terms.Policy, i.Environment, a, memory)
 	if err := s.accustom(ctx, i, fresh, dry); err != nil {
 		return err

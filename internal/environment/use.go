@@ -75,6 +75,8 @@ type Use struct {
 	Every time.Duration `json:"every,omitzero"`
 	// Ever is set once any use was seen; until then the never-used grace holds.
 	Ever bool `json:"ever"`
+	// Tight: a budget it counts towards is spent, so little is waited for.
+	Tight bool `json:"tight,omitempty"`
 	// Memory is what the prober wants to be given at its next look, such as the
 	// counters of a scheduler that cannot say since when it is idle.
 	Memory map[string]string `json:"memory,omitempty"`
