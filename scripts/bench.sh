@@ -8,4 +8,5 @@ source "$(dirname "$0")/lib.sh"
 scripts/build.sh daskbot daskbot-sandbox daskbot-controlplane helm
 go build -o bin/daskbot-term ./internal/term
 go build -o bin/daskbot-bench ./internal/bench
+go test -c -o bin/daskbot-activity.test ./internal/activity
 exec bin/daskbot-bench --out "$state/bench/bench.json" "$@"

@@ -76,6 +76,14 @@ var benchmarks = []benchmark{
 			{"term.warnings_per_student", "", "", "messages that announced an end", termHow},
 		},
 	}, {
+		name: "probe", does: "looking at 10,000 environments, 32 at once",
+		takes: "half a minute", limit: 5 * time.Minute, run: probing,
+		metrics: []metric{
+			{"reaper.probe_10k_seconds", "s", "", "looking at 10,000 environments", probeHow},
+			{"reaper.probe_10k_requests", "", "", "HTTP requests that takes", probeHow},
+			{"reaper.probe_10k_mb", "MB", "", "memory of the whole process after it", probeHow},
+		},
+	}, {
 		name: "judge", does: "one pass of the reaper's rules over 10,000 environments",
 		takes: "a second", limit: time.Minute, run: judging,
 		metrics: []metric{
@@ -86,6 +94,8 @@ var benchmarks = []benchmark{
 }
 
 const (
+	probeHow = "each with a hub, a notebook and a scheduler on loopback that answer at once, in the same process: our own work, without the API server between"
+
 	termHow = "the traces of internal/term/trace.go, seeds 101 to 105, which no rule was tried on; daskbot-term prints every policy"
 
 	slackHow = "signed commands evenly over a minute, an up and a status each, timed from when each was due; the emulator keeps Slack's limits; the creates hang in the cloud"
