@@ -48,6 +48,7 @@ type Runner struct {
 	deletes      turns
 	helm         turns
 	pace         pace
+	lints        lints
 }
 
 // New wires a Runner. It starts nothing.

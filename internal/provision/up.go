@@ -20,7 +20,7 @@ func (r *Runner) resolve(ctx context.Context, p *pass) (outcome, error) {
 	if versions == nil {
 		versions = map[string]string{}
 	}
-	for _, rel := range environment.Render(p.e) {
+	for i, rel := range environment.Render(p.e) {
 		if versions[rel.Name] != "" {
 			continue
 		}
@@ -29,7 +29,8 @@ func (r *Runner) resolve(ctx context.Context, p *pass) (outcome, error) {
 			return outcome{}, err
 		}
 		rel.Version = v
-		if err := r.Charts.Check(ctx, rel); err != nil {
+		err = r.lints.once(lintKey(p.e, p.e.Recipe.Releases[i], v), func() error { return r.Charts.Check(ctx, rel) })
+		if err != nil {
 			return outcome{}, err
 		}
 		versions[rel.Name] = v
