@@ -31,7 +31,7 @@ func newReaperMetrics(r prometheus.Registerer) *reaperMetrics {
 		planned: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "daskbot_reaper_environments",
 			Help: "Environments by what the last run decided: keep, warn, delete or skip."}, []string{"action"}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "daskbot_reaper_ended_total",
-			Help: "Environments ended, by cause: deadline, maximum, idle or unused."}, []string{"cause"}),
+			Help: "Environments ended, by cause: deadline, maximum, idle, unused or class."}, []string{"cause"}),
 		warned:  counter("daskbot_reaper_warned_total", "Warnings given before an end."),
 		failed:  counter("daskbot_reaper_failed_total", "Environments that could not be looked at or ended in a run."),
 		unknown: gauge("daskbot_reaper_unknown_environments", "Environments of whose use nothing has been known for half an hour."),

@@ -25,8 +25,8 @@ type Signal struct {
 
 // Ending is the end that the owner was told of.
 type Ending struct {
-	At     time.Time `json:"at" doc:"It ends then unless it is extended or, for idle and unused, used."`
-	Cause  string    `json:"cause" doc:"deadline, maximum, idle or unused; more may be added." example:"idle"`
+	At     time.Time `json:"at" doc:"It ends then unless it is extended or, for idle, unused and class, used."`
+	Cause  string    `json:"cause" doc:"deadline, maximum, idle, unused or class; more may be added." example:"idle"`
 	ToldAt time.Time `json:"toldAt" doc:"When the owner was told first."`
 }
 

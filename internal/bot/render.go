@@ -70,7 +70,7 @@ func endText(e environment.Environment) string {
 	switch {
 	case e.Desired == environment.Absent:
 		return ""
-	case e.Ending != nil && (e.Ending.Cause == environment.EndIdle || e.Ending.Cause == environment.EndUnused):
+	case e.Ending != nil && e.Ending.Cause.ForWantOfUse():
 		return "It ends " + moment(e.Ending.At) + " unless it is used."
 	case e.Ending != nil:
 		return "It ends " + moment(e.Ending.At) + "."
@@ -308,14 +308,14 @@ func whyEnds(e environment.Environment, look environment.Look) string {
 	switch {
 	case j.At.IsZero():
 		parts = append(parts, "Nothing ends it at a certain time.")
-	case j.Cause == environment.EndIdle || j.Cause == environment.EndUnused:
+	case j.Cause.ForWantOfUse():
 		parts = append(parts, "If that stays so, it ends "+moment(j.At)+".")
 	case j.Cause == environment.EndMaximum:
 		parts = append(parts, "It ends "+moment(j.At)+", when it has lived as long as is allowed.")
 	default:
 		parts = append(parts, "It ends "+moment(j.At)+", when its time is over.")
 	}
-	if policy.Idle > 0 && j.Cause != environment.EndIdle && j.Cause != environment.EndUnused {
+	if policy.Idle > 0 && !j.Cause.ForWantOfUse() {
 		parts = append(parts, "It would end earlier after "+environment.FormatDuration(policy.Idle)+" without use.")
 	}
 	return strings.Join(append(parts, "`/dask extend 2h` keeps it longer."), " ")

@@ -156,7 +156,7 @@ func wasReadyMessage(e environment.Environment) message {
 func warnedMessage(e environment.Environment, longest time.Duration) message {
 	text := fmt.Sprintf("%s ends %s. %s", title(e), moment(e.Ending.At), endsBecause(e.Ending.Cause))
 	next := "Everything in it is deleted then, also the notebooks: download what you want to keep."
-	switch used := e.Ending.Cause == environment.EndIdle || e.Ending.Cause == environment.EndUnused; {
+	switch used := e.Ending.Cause.ForWantOfUse(); {
 	case used && longest > 0:
 		next = "Go on working in it, or extend it, and it stays. " + next
 	case used:
@@ -180,6 +180,8 @@ func endsBecause(c environment.EndCause) string {
 		return "Nobody is using it."
 	case environment.EndUnused:
 		return "Nobody has used it yet."
+	case environment.EndClass:
+		return "Its class is over, and nobody is using it."
 	case environment.EndMaximum:
 		return "That is the longest it may live."
 	default:
@@ -194,6 +196,8 @@ func endedBecause(c environment.EndCause) string {
 		return "Nobody was using it."
 	case environment.EndUnused:
 		return "Nobody ever used it."
+	case environment.EndClass:
+		return "Its class was over, and nobody was using it."
 	case environment.EndMaximum:
 		return "It had lived as long as is allowed."
 	default:

@@ -59,6 +59,9 @@ type Environment struct {
 	EndedBecause EndCause
 	// KeepUntil is a lease: it counts as in use until then.
 	KeepUntil time.Time
+	// ClassOver is when a schedule ended its class: from then on it goes as soon
+	// as nobody uses it. Zero while there is none, and once a person keeps it.
+	ClassOver time.Time
 	// Extensions counts how often its owner moved the deadline.
 	Extensions int
 	// Protected keeps the reaper away; nil while it is not.

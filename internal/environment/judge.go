@@ -118,7 +118,11 @@ const (
 	EndMaximum  EndCause = "maximum"  // the longest life that policy allows is over
 	EndIdle     EndCause = "idle"     // nobody has used it for the idle limit
 	EndUnused   EndCause = "unused"   // nobody has ever used it
+	EndClass    EndCause = "class"    // its class is over, by schedule, and nobody uses it
 )
+
+// ForWantOfUse reports whether using it would keep it.
+func (c EndCause) ForWantOfUse() bool { return c == EndIdle || c == EndUnused || c == EndClass }
 
 // Ending is the end that the owner was told of. It is what was promised: an
 // environment never ends before it, and an end that moved is told anew.
@@ -205,6 +209,9 @@ func endOf(p Policy, e Environment, u Use, now time.Time) (time.Time, EndCause, 
 			cause = EndUnused
 		}
 		reason = why
+	}
+	if over := e.ClassOver; !over.IsZero() && u.Verdict.Is == VerdictIdle && u.IdleLooks >= minIdleLooks && (end.IsZero() || over.Before(end)) {
+		end, cause, reason = over, EndClass, "Its class was over at "+clockTime(over)+", and nobody is using it: "+u.Verdict.Reason+"."
 	}
 	if cause == EndDeadline && u.Verdict.Is != "" {
 		reason += " Now: " + inUse(u) + "."

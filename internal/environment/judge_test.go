@@ -20,6 +20,8 @@ func hub(edit ...func(*Environment)) Environment {
 	return e
 }
 
+func classOver(e *Environment) { e.ClassOver = t0.Add(time.Hour) }
+
 func told(cause EndCause, at, lead time.Duration) func(*Environment) {
 	return func(e *Environment) { e.Ending = &Ending{At: t0.Add(at), Cause: cause, Lead: lead} }
 }
@@ -69,6 +71,12 @@ func TestJudge(t *testing.T) {
 		{"nobody ran: the grace ends at the maximum", hub(), verdict(VerdictActive), 8*h - 4*minute, ReapWarn, EndMaximum, 8 * h, false},
 		{"extended: the warning is taken back", hub(told(EndDeadline, 3*h, 10*minute)), verdict(VerdictActive), 2*h + 55*minute, ReapKeep, EndDeadline, 4 * h, true},
 		{"a promise is kept when the end moves closer", hub(told(EndIdle, 2*h, 30*minute)), quiet(h, h), h + 50*minute, ReapWarn, EndIdle, 2 * h, false},
+
+		{"its class is over, and it is in use", hub(classOver), verdict(VerdictActive), h + 5*minute, ReapKeep, EndDeadline, 4 * h, false},
+		{"its class is over, and nobody can tell", hub(classOver), verdict(VerdictUnknown), h + 5*minute, ReapKeep, EndDeadline, 4 * h, false},
+		{"its class is over, and it is idle: told first", hub(classOver), quiet(50*minute, h), h + 5*minute, ReapWarn, EndClass, h + 15*minute, false},
+		{"its class is over, idle and told", hub(classOver, told(EndClass, h+15*minute, 10*minute)), quiet(50*minute, h), h + 15*minute, ReapDelete, EndClass, h + 15*minute, false},
+		{"its class is over, told, and used again", hub(classOver, told(EndClass, h+15*minute, 10*minute)), verdict(VerdictActive), h + 12*minute, ReapKeep, EndDeadline, 4 * h, true},
 
 		{"protected", hub(func(e *Environment) { e.Protected = &Protection{By: "prof"} }), quiet(0, 0), 9 * h, ReapSkip, "", 0, false},
 		{"being deleted", hub(func(e *Environment) { e.Desired = Absent }), Use{}, 9 * h, ReapSkip, "", 0, false},

@@ -127,7 +127,7 @@ func (s *Service) Extend(ctx context.Context, who Caller, id string, d time.Dura
 			e.Spec.TTL = until.Sub(time.Time{})
 			return event(*e, EventExtended, who.Subject, "It will live for "+FormatDuration(e.Spec.TTL)+" once it is ready.", now), nil
 		}
-		e.ExpiresAt, e.Ending = until, nil
+		e.ExpiresAt, e.Ending, e.ClassOver = until, nil, time.Time{}
 		if !e.ReadyAt.IsZero() {
 			e.KeepUntil = latest(e.KeepUntil, earliest(now.Add(d), until))
 		}

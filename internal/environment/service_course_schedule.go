@@ -46,7 +46,7 @@ func (s *Service) Enrolled(ctx context.Context, course string) ([]string, error)
 //
 //   - up leaves out whoever had an environment made or ended since then;
 //   - down leaves what was made since then, what is protected, and what its
-//     owner extended or keeps beyond now.
+//     owner extended or keeps beyond now; what is ready ends once it is idle.
 //
 // Errors are those of CourseUp.
 func (s *Service) Attend(ctx context.Context, o Occasion, subjects []string) (Batch, error) {
@@ -153,13 +153,33 @@ func (s *Service) attendDown(ctx context.Context, o Occasion, have []Environment
 			items = append(items, kept(e, "Kept until "+clockTime(e.KeepUntil)+" because somebody asked for it."))
 			continue
 		}
-		item, err := s.downFor(ctx, o.caller(), e)
+		item, err := s.dismiss(ctx, o, e)
 		items = append(items, item)
 		if err != nil {
 			return items, err
 		}
 	}
 	return items, nil
+}
+
+// dismiss ends what a class leaves behind: at once while it is being made, and
+// else as soon as nobody uses it, by the reaper's rules and with its warning.
+func (s *Service) dismiss(ctx context.Context, o Occasion, e Environment) (BatchItem, error) {
+	if e.ReadyAt.IsZero() || e.Protected != nil {
+		return s.downFor(ctx, o.caller(), e)
+	}
+	item := kept(e, "Its class is over; it ends as soon as nobody uses it.")
+	_, err := s.change(ctx, o.caller(), ActionDelete, e.ID, 0, func(e *Environment, now time.Time) (Event, error) {
+		if e.Desired == Absent || !e.ClassOver.Before(o.At) {
+			return Event{}, nil
+		}
+		e.ClassOver, item.Outcome = o.At, OutcomeEnded
+		return event(*e, EventChanged, o.caller().Subject, item.Reason, now), nil
+	})
+	if err != nil {
+		return refused(ctx, e.Owner, e.ID, err)
+	}
+	return item, nil
 }
 
 // Mark is how far a schedule was carried out.

@@ -177,6 +177,7 @@ func TestAScheduleNeverUndoesWhatAPersonDidLater(t *testing.T) {
 		"up, ended by hand before":    {up, &ended, stopped(at.Add(-time.Minute)), OutcomeStarted},
 		"up, made since and failed":   {up, ptr(with(func(e *Environment) { e.State, e.CreatedAt = StateFailed, at.Add(time.Minute) })), nil, OutcomeKept},
 		"down":                        {down, &one, nil, OutcomeEnded},
+		"down, ready":                 {down, ptr(with(func(e *Environment) { e.ReadyAt = at.Add(-time.Minute) })), nil, OutcomeEnded},
 		"down, made since":            {down, ptr(with(func(e *Environment) { e.CreatedAt = at.Add(time.Minute) })), nil, OutcomeKept},
 		"down, extended beyond now":   {down, ptr(with(func(e *Environment) { e.KeepUntil = t0.Add(time.Hour) })), nil, OutcomeKept},
 		"down, the extension is over": {down, ptr(with(func(e *Environment) { e.KeepUntil = t0.Add(-time.Minute) })), nil, OutcomeEnded},

@@ -192,6 +192,8 @@ func endedWords(c EndCause) string {
 	switch c {
 	case EndIdle:
 		return "Nobody was using it."
+	case EndClass:
+		return "Its class is over."
 	case EndUnused:
 		return "Nobody has ever used it."
 	case EndMaximum:
@@ -215,7 +217,8 @@ func (s *Service) Keep(ctx context.Context, who Caller, id string, d time.Durati
 			return Event{}, nil
 		}
 		e.KeepUntil = now.Add(d)
-		if e.Ending != nil && e.Ending.Cause != EndDeadline && e.Ending.Cause != EndMaximum {
+		e.ClassOver = time.Time{}
+		if e.Ending != nil && e.Ending.Cause.ForWantOfUse() {
 			e.Ending = nil
 		}
 		return event(*e, EventKept, who.Subject, "Kept until "+clockTime(e.KeepUntil)+".", now), nil

@@ -123,7 +123,7 @@ func (r *Reaper) choose(report *Report, o Options) []*environment.PlanItem {
 }
 
 func idle(j environment.Judgement) bool {
-	return j.Cause == environment.EndIdle || j.Cause == environment.EndUnused
+	return j.Cause == environment.EndIdle || j.Cause == environment.EndUnused // the end of a class is expected, like a deadline
 }
 
 // held says why idle environments are not ended in this run.
