@@ -75,6 +75,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, out io.Wri
 	group.Go(func() error { return d.store.Run(groupCtx, d.runner.Work) })
 	group.Go(func() error { return d.reaper.Run(groupCtx) })
 	group.Go(func() error { return d.orphans.Run(groupCtx) })
+	if d.prices != nil {
+		group.Go(func() error {
+			return d.prices.Keep(groupCtx, cfg.PriceRegion(), cfg.Pricing.Prices, d.service.SetPrices)
+		})
+	}
 	if d.bot != nil {
 		group.Go(func() error { return d.bot.Run(groupCtx) })
 		group.Go(func() error { return d.outbox.Run(groupCtx) })

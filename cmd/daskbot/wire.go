@@ -20,6 +20,7 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 	"github.com/daskbot/daskbot/internal/notify"
 	"github.com/daskbot/daskbot/internal/provision"
+	"github.com/daskbot/daskbot/internal/provision/billing"
 	"github.com/daskbot/daskbot/internal/provision/compute"
 	"github.com/daskbot/daskbot/internal/provision/gke"
 	"github.com/daskbot/daskbot/internal/provision/helm"
@@ -42,6 +43,7 @@ type daemon struct {
 	cloud   *gke.Client
 	compute *compute.Client
 	kube    *kube.Client
+	prices  *billing.Client // nil: prices stay as configured
 	log     *slog.Logger
 }
 
@@ -65,7 +67,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 	ports.Store = environment.Announce(d.store, feed)
 	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: feed, Catalogue: cfg, Roster: cfg,
 		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads,
-		Prober: activity.New(activity.Config{Inside: d.kube, Log: log}), Installation: cfg.GKE.Installation, ExternalURL: cfg.Server.ExternalURL, Orphans: d.sweeping(cfg), Prices: cfg.Prices})
+		Prober: activity.New(activity.Config{Inside: d.kube, Log: log}), Installation: cfg.GKE.Installation, ExternalURL: cfg.Server.ExternalURL, Orphans: d.sweeping(cfg), Prices: cfg.Pricing.Prices})
 	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Limits: provision.Limits{
 		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
 	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule, Schedules: schedules(cfg), Classes: d.service,
@@ -148,6 +150,11 @@ func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports
 	d.compute, err = compute.New(ctx, compute.Config{Endpoint: cfg.GKE.ComputeEndpoint, StaticToken: cfg.GKE.StaticToken, Installation: cfg.GKE.Installation})
 	if err != nil {
 		return provision.Ports{}, err
+	}
+	if cfg.Pricing.Refresh {
+		if d.prices, err = billing.New(ctx, billing.Config{Endpoint: cfg.Pricing.Endpoint, StaticToken: cfg.GKE.StaticToken, Log: d.log}); err != nil {
+			return provision.Ports{}, err
+		}
 	}
 	d.kube = kube.New(kube.Config{Log: d.log})
 	return provision.Ports{Clusters: d.cloud, Given: cfg, Compute: d.compute,

@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/notify":                  {"internal/environment"},
 	"internal/provision":               {"internal/environment"},
 	"internal/provision/apiservertest": {}, // a real API server, for tests of the adapters
+	"internal/provision/billing":       {"internal/environment"},
 	"internal/provision/compute":       {"internal/environment"},
 	"internal/provision/gke":           {"internal/environment"},
 	"internal/provision/helm":          {"internal/environment"},
@@ -55,7 +56,7 @@ var homes = map[string][]string{
 	"cloud.google.com/go/container":    {"internal/provision/gke"},
 	"cloud.google.com/go/compute":      {"internal/provision/compute"},
 	"cloud.google.com/go/serviceusage": {"internal/provision/gke"},
-	"google.golang.org/api":            {"internal/provision/gke", "internal/provision/compute"},
+	"google.golang.org/api":            {"internal/provision/gke", "internal/provision/compute", "internal/provision/billing"},
 	"google.golang.org/grpc":           {"internal/provision/gke"},
 	"k8s.io":                           {"internal/provision/kube", "internal/provision/helm"},
 	"sigs.k8s.io/yaml":                 {"internal/provision/kube", "internal/provision/helm", "cmd/daskbot"},

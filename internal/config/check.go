@@ -96,7 +96,7 @@ func (c *Config) check(r *report) {
 	c.checkSchedules(k)
 	c.checkLater(k)
 	c.Limits.check(k)
-	checkPrices(k, c.Prices)
+	c.checkPricing(k)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "json", "text")
 }
@@ -230,11 +230,18 @@ func (l Limits) check(k *checker) {
 	k.atLeast("limits.bodyBytes", l.BodyBytes, 1024)
 }
 
-func checkPrices(k *checker, p environment.Prices) {
+func (c *Config) checkPricing(k *checker) {
+	p := c.Pricing
 	if !datePattern.MatchString(p.AsOf) {
 		k.r.add("pricing.asOf", "%q is not a date, such as 2026-07-30", p.AsOf)
 	}
-	if p.Management < 0 || p.ForwardingRule < 0 || p.Address < 0 || p.DiskGBMonth < 0 || p.FreeTierMonth < 0 {
+	if p.Management < 0 || p.ForwardingRule < 0 || p.Address < 0 || p.DiskGBMonth < 0 || p.BalancedGBMonth < 0 || p.FreeTierMonth < 0 {
 		k.r.add("pricing", "prices cannot be negative")
+	}
+	if p.Endpoint != "" {
+		k.url("pricing.endpoint", p.Endpoint, "http", "https")
+	}
+	if p.Refresh && c.PriceRegion() == "" {
+		k.r.add("pricing.refresh", "needs to know where: name pricing.region, such as europe-west1, or gke.locations")
 	}
 }

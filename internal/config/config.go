@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -29,7 +30,7 @@ type Config struct {
 	Schedules []Schedule         `json:"schedules"`
 	Slack     Slack              `json:"slack"`
 	LMS       LMS                `json:"lms"`
-	Prices    environment.Prices `json:"pricing"`
+	Pricing   Pricing            `json:"pricing"`
 	Limits    Limits             `json:"limits"`
 	Log       Log                `json:"log"`
 
@@ -157,6 +158,33 @@ type LMS struct {
 type Source struct {
 	Secret environment.Secret `json:"secret"` // Standard Webhooks signing secret
 	Course string             `json:"course"`
+}
+
+// Pricing is what things cost, and whether that is kept up to date.
+type Pricing struct {
+	environment.Prices
+	// Refresh replaces the prices by those of the Cloud Billing Catalog, daily.
+	Refresh bool `json:"refresh"`
+	// Region is whose prices are taken; "" is that of the first location.
+	Region string `json:"region"`
+	// Endpoint replaces Google's catalog, for tests.
+	Endpoint string `json:"endpoint"`
+}
+
+// PriceRegion is the region whose prices count: the one named, or that of the
+// default profile's first location. "" when there is none.
+func (c *Config) PriceRegion() string {
+	if c.Pricing.Region != "" {
+		return c.Pricing.Region
+	}
+	locations := c.profiles[c.Recipes.Default].Cluster.Locations
+	if len(locations) == 0 {
+		return ""
+	}
+	if parts := strings.Split(locations[0], "-"); len(parts) == 3 { // a zone
+		return parts[0] + "-" + parts[1]
+	}
+	return locations[0]
 }
 
 // Limits bound what daskbot does at once.

@@ -23,11 +23,11 @@ func defaults() *Config {
 			Unused: 2 * time.Hour, MaxBusy: 12 * time.Hour, Warnings: []time.Duration{30 * time.Minute, 10 * time.Minute},
 			IdleMin: 15 * time.Minute, IdleMax: 90 * time.Minute,
 		},
-		Reaper: Reaper{Schedule: "* * * * *", MaxPerRun: 50, MaxShare: 0.5, Probes: 32, OrphanSchedule: "17 * * * *", OrphanGrace: 24 * time.Hour},
-		Slack:  Slack{Members: MembersKnown},
-		Prices: environment.ListPrices(),
-		Limits: Limits{ConcurrentCreates: 4, ConcurrentDeletes: 8, ConcurrentHelm: 4, Workers: 100, BodyBytes: 64 << 10},
-		Log:    Log{Level: "info", Format: "auto"},
+		Reaper:  Reaper{Schedule: "* * * * *", MaxPerRun: 50, MaxShare: 0.5, Probes: 32, OrphanSchedule: "17 * * * *", OrphanGrace: 24 * time.Hour},
+		Slack:   Slack{Members: MembersKnown},
+		Pricing: Pricing{Prices: environment.ListPrices()},
+		Limits:  Limits{ConcurrentCreates: 4, ConcurrentDeletes: 8, ConcurrentHelm: 4, Workers: 100, BodyBytes: 64 << 10},
+		Log:     Log{Level: "info", Format: "auto"},
 	}
 }
 

@@ -88,7 +88,7 @@ func (s *Service) afford(ctx context.Context, r Request, p Profile) error {
 		}
 		if b.Spent >= b.USD {
 			return Errorf(CodeBudget, "%s That is all of it (list prices of %s); it starts anew on %s. The staff of the course, or whoever runs daskbot, can raise it.",
-				b.sentence(), s.prices.AsOf, b.Month.AddDate(0, 1, 0).Format("2 January"))
+				b.sentence(), s.listed().AsOf, b.Month.AddDate(0, 1, 0).Format("2 January"))
 		}
 	}
 	return s.checkHours(ctx, r, policy, now)

@@ -8,7 +8,9 @@ type Prices struct {
 	Management     float64 `json:"management"`     // per cluster and hour
 	ForwardingRule float64 `json:"forwardingRule"` // per hour
 	Address        float64 `json:"address"`        // per node with a public address and hour
-	DiskGBMonth    float64 `json:"diskGbMonth"`
+	DiskGBMonth    float64 `json:"diskGbMonth"`    // of a pd-standard disk
+	// BalancedGBMonth is for pd-balanced disks; 0: derived from DiskGBMonth.
+	BalancedGBMonth float64 `json:"balancedGbMonth"`
 	// FreeTierMonth is how much of the management fees of zonal clusters the
 	// provider gives each billing account back a month.
 	FreeTierMonth float64            `json:"freeTierMonth"`
@@ -28,7 +30,7 @@ type Cost struct {
 // are within a tenth of europe-west1's.
 func ListPrices() Prices {
 	return Prices{
-		AsOf: "2026-07-30", Management: 0.10, ForwardingRule: 0.025, Address: 0.005, DiskGBMonth: 0.04, FreeTierMonth: 74.40,
+		AsOf: "2026-07-30", Management: 0.10, ForwardingRule: 0.025, Address: 0.005, DiskGBMonth: 0.04, BalancedGBMonth: 0.10, FreeTierMonth: 74.40,
 		Machines: map[string]float64{
 			"e2-medium": 0.03351, "e2-standard-2": 0.06701, "e2-standard-4": 0.13402, "e2-highmem-2": 0.09040,
 			"n1-standard-1": 0.04750, "n1-standard-2": 0.09500, "n1-standard-4": 0.19000,

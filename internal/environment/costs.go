@@ -66,7 +66,7 @@ func (s *Service) Costs(ctx context.Context, who Caller, q CostQuery) (CostRepor
 	if err != nil {
 		return CostReport{}, err
 	}
-	report := sum.report(s.prices)
+	report := sum.report(s.listed())
 	if who.Role != RoleAdmin || q.Course != "" {
 		report.CreditUSD = 0
 	}
@@ -165,7 +165,7 @@ func (r rates) of(ctx context.Context, e Environment, u Use) (usd, fee float64, 
 		}
 		r.shares[e.ClusterID] = at
 	}
-	usd, fee = hourly(r.s.prices, at.cluster, at.tenants)
+	usd, fee = hourly(r.s.listed(), at.cluster, at.tenants)
 	return usd, fee, nil
 }
 

@@ -24,7 +24,11 @@ func (p Prices) ofStanding(r Standing) float64 {
 		if !listed {
 			factor = dearestDisk
 		}
-		return float64(r.GB) * p.DiskGBMonth / hoursPerMonth * factor
+		month := p.DiskGBMonth * factor
+		if r.Type == "pd-balanced" && p.BalancedGBMonth > 0 {
+			month = p.BalancedGBMonth
+		}
+		return float64(r.GB) * month / hoursPerMonth
 	default:
 		return 0
 	}

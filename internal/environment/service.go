@@ -22,7 +22,7 @@ type Service struct {
 	prober    Prober
 	roster    Roster
 	feed      *Feed
-	prices    Prices
+	prices    *atomic.Pointer[Prices] // see SetPrices
 	install   string
 	home      string
 	now       func() time.Time
@@ -54,16 +54,17 @@ type ServiceConfig struct {
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
-		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: c.Prices, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, now: c.Now, learnt: &medians{}, spentOut: &atomic.Pointer[map[string]bool]{}, customs: &customs{}}
+		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: &atomic.Pointer[Prices]{}, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, now: c.Now, learnt: &medians{}, spentOut: &atomic.Pointer[map[string]bool]{}, customs: &customs{}}
 	if s.roster = c.Roster; s.roster == nil {
 		s.roster = noRoster{}
 	}
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if s.prices.AsOf == "" {
-		s.prices = ListPrices()
+	if c.Prices.AsOf == "" {
+		c.Prices = ListPrices()
 	}
+	s.SetPrices(c.Prices)
 	return s
 }
 

@@ -202,7 +202,7 @@ func (s *Service) CourseStatus(ctx context.Context, who Caller, course string) (
 	if err != nil {
 		return CourseStatus{}, err
 	}
-	status := CourseStatus{Course: class, Cost: Cost{PricesAsOf: s.prices.AsOf}}
+	status := CourseStatus{Course: class, Cost: Cost{PricesAsOf: s.listed().AsOf}}
 	for _, subject := range enrolled(class, have) {
 		seat := Seat{Subject: subject, Member: slices.Contains(class.Members, subject)}
 		if len(have[subject]) == 0 {

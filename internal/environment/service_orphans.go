@@ -128,7 +128,7 @@ func (o *Orphans) hold() {
 // census asks the cloud first and reads the rows afterwards: a row is written
 // before its cluster is asked for, so what the cloud shows has its row.
 func (s *Service) census(ctx context.Context, before Orphans) (Census, error) {
-	c := Census{Now: s.clock(), Grace: s.orphans.Grace, Before: before, Prices: s.prices}
+	c := Census{Now: s.clock(), Grace: s.orphans.Grace, Before: before, Prices: s.listed()}
 	projects, err := s.sweptProjects(ctx)
 	if err != nil {
 		return c, err
@@ -211,7 +211,7 @@ func (s *Service) wakeLost(ctx context.Context, ids []string) error {
 const orphansNote = "orphans"
 
 func (s *Service) lastOrphans(ctx context.Context) (Orphans, Note, error) {
-	none := Orphans{Items: []Orphan{}, Lost: []string{}, Unsure: []Unsure{}, PricesAsOf: s.prices.AsOf}
+	none := Orphans{Items: []Orphan{}, Lost: []string{}, Unsure: []Unsure{}, PricesAsOf: s.listed().AsOf}
 	note, err := s.store.Note(ctx, orphansNote)
 	switch {
 	case CodeOf(err) == CodeNotFound:
