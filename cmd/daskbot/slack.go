@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ func newSlackCommand() *cobra.Command {
 }
 
 func newSlackManifestCommand() *cobra.Command {
-	var file, url string
+	var file, url, redirect string
 	var socket bool
 	cmd := &cobra.Command{
 		Use:   "manifest",
@@ -32,6 +33,9 @@ func newSlackManifestCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if cfg.Slack.ClientID != "" {
+					redirect = strings.TrimRight(cfg.Server.ExternalURL, "/") + bot.OAuthPath
+				}
 				socket = socket || !cfg.Slack.AppToken.IsZero()
 				if url == "" {
 					url = cfg.Server.ExternalURL
@@ -42,7 +46,7 @@ func newSlackManifestCommand() *cobra.Command {
 			} else if url == "" {
 				return errors.New("say where Slack reaches daskbot with --url or --config, or that it need not with --socket")
 			}
-			_, err := fmt.Fprint(cmd.OutOrStdout(), bot.Manifest(url))
+			_, err := fmt.Fprint(cmd.OutOrStdout(), bot.Manifest(url, redirect))
 			return err
 		},
 	}
@@ -91,5 +95,6 @@ func newSlackCheckCommand() *cobra.Command {
 // botConfig is what the configuration says about Slack.
 func botConfig(cfg *config.Config) bot.Config {
 	return bot.Config{Directory: cfg, BotToken: cfg.Slack.BotToken, SigningSecret: cfg.Slack.SigningSecret,
+		ClientID: cfg.Slack.ClientID, ClientSecret: cfg.Slack.ClientSecret, ExternalURL: cfg.Server.ExternalURL, Workspaces: cfg.Slack.Workspaces,
 		AppToken: cfg.Slack.AppToken, APIURL: cfg.Slack.APIURL, Admit: cfg.Slack.Members == config.MembersAll}
 }

@@ -31,6 +31,16 @@ type Config struct {
 	BotToken      environment.Secret
 	AppToken      environment.Secret // xapp-…; Socket Mode when set
 	APIURL        string             // Slack's own when empty
+	// ClientID and ClientSecret let the app be installed in other workspaces,
+	// from a browser that reaches ExternalURL; without them there is only the
+	// workspace of BotToken.
+	ClientID     string
+	ClientSecret environment.Secret
+	ExternalURL  string
+	// Workspaces are the teams, among those that installed the app themselves,
+	// whose e-mail addresses say who somebody is. The administrators of any
+	// other could name its members as they like.
+	Workspaces []string
 	// Admit makes every member of the workspace a person; otherwise only those
 	// whose e-mail address or Slack id an admin registered are served.
 	Admit bool
@@ -38,16 +48,18 @@ type Config struct {
 	Now   func() time.Time // time.Now when nil
 }
 
-// Bot serves one Slack workspace.
+// Bot serves the Slack workspace of the configured token, and those in which
+// the app was installed from a browser.
 type Bot struct {
 	service       *environment.Service
 	directory     Directory
 	signingSecret environment.Secret
 	admit         bool
-	api           *client
+	api           *client // of the configured token
+	clients       clients // of the other workspaces
+	oauth         oauth
 	socket        bool
 	later         chan put
-	known         directoryCache
 	homes         homes
 	log           *slog.Logger
 	now           func() time.Time
@@ -71,7 +83,7 @@ func New(c Config) (*Bot, error) {
 		c.Now = time.Now
 	}
 	return &Bot{service: c.Service, directory: c.Directory, signingSecret: c.SigningSecret, admit: c.Admit,
-		api: newClient(c), socket: !c.AppToken.IsZero(), later: make(chan put, maxLater),
+		api: newClient(c), clients: clients{config: c, teams: map[string]team{}}, oauth: newOAuth(c), socket: !c.AppToken.IsZero(), later: make(chan put, maxLater),
 		log: c.Log, now: c.Now}, nil
 }
 
@@ -151,6 +163,6 @@ func newClient(c Config) *client {
 // them.
 type homes struct {
 	mu    sync.Mutex
-	seen  map[string]string // subject → Slack user
-	stale map[string]bool   // by subject
+	seen  map[string]account // by subject
+	stale map[string]bool    // by subject
 }

@@ -46,7 +46,7 @@ func Check(ctx context.Context, c Config) []Finding {
 	if len(findings) == 1 && granted != nil {
 		findings = append(findings, Finding{true, "The app has every scope it needs."})
 	}
-	return append(findings, incoming(ctx, c, timed))
+	return append(findings, incoming(ctx, c, timed), others(ctx, c, timed))
 }
 
 // incoming says how deliveries come in.
@@ -62,6 +62,20 @@ func incoming(ctx context.Context, c Config, api *client) Finding {
 	default:
 		return Finding{true, "Deliveries over HTTP are verified with the signing secret; enter the URLs that `daskbot slack manifest` prints."}
 	}
+}
+
+// others says whether the app can be installed in other workspaces. Slack
+// looks at the client id and secret before it looks at the code.
+func others(ctx context.Context, c Config, api *client) Finding {
+	o := newOAuth(c)
+	if !o.configured() {
+		return Finding{true, "Only the workspace of the bot token is served: clientId and clientSecret are not set."}
+	}
+	if _, err := o.exchange(ctx, api.http, "none"); refusal(err) != "invalid_code" {
+		return Finding{false, "The client id and secret do not work: " + reason(err) + ". Copy both from \"Basic Information\"."}
+	}
+	return Finding{true, "Other workspaces install the app at " + strings.TrimSuffix(o.redirect, OAuthPath) + installPath +
+		"; " + o.redirect + " has to be among the redirect URLs under \"OAuth & Permissions\"."}
 }
 
 func reason(err error) string {

@@ -16,12 +16,13 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
-// client is the part of Slack's Web API that daskbot uses, with errors
-// translated and limits kept.
+// client is the part of Slack's Web API that daskbot uses, in one workspace,
+// with errors translated and limits kept.
 type client struct {
 	slack  *slack.Client
 	http   *http.Client
 	limits *limits
+	known  directoryCache
 }
 
 // translate turns what Slack said into an *environment.Error, once.

@@ -88,7 +88,7 @@ func (b *Bot) up(ctx context.Context, r request) (*answer, error) {
 		ask.Course = b.directory.DefaultCourse(r.who.Subject)
 	}
 	if r.cmd.until.set {
-		ask.Until = r.cmd.until.at(b.now(), b.zone(ctx, r.from.user))
+		ask.Until = r.cmd.until.at(b.now(), b.zone(ctx, r.from))
 	}
 	e, made, err := b.changes(r).Up(ctx, r.who, ask)
 	if err != nil {
@@ -361,7 +361,7 @@ func (b *Bot) answer(ctx context.Context, to account, responseURL string, a *ans
 	if responseURL != "" {
 		err = b.api.respond(ctx, responseURL, a)
 	} else {
-		_, _, err = b.api.post(ctx, to.user, message{a.Text, a.Blocks}, mark("", "answer"))
+		err = b.write(ctx, to, to.user, message{a.Text, a.Blocks}, "answer")
 	}
 	if err != nil {
 		b.log.Warn("slack answer", "reason", err.Error(), "slack_user", to.id())

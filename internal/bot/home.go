@@ -24,7 +24,7 @@ func (b *Bot) homeOpened(ctx context.Context, a account) {
 	if err != nil {
 		b.logFault("home", err, a)
 		b.putOff(func(ctx context.Context) {
-			if err := b.api.publishHome(ctx, a.user, refusalMessage(refusalText(err)).blocks); err != nil {
+			if err := b.showHome(ctx, a, refusalMessage(refusalText(err)).blocks); err != nil {
 				b.log.Warn("publish home", "reason", err.Error(), "slack_user", a.id())
 			}
 		})
@@ -33,9 +33,9 @@ func (b *Bot) homeOpened(ctx context.Context, a account) {
 	b.homes.mu.Lock()
 	defer b.homes.mu.Unlock()
 	if b.homes.seen == nil {
-		b.homes.seen, b.homes.stale = map[string]string{}, map[string]bool{}
+		b.homes.seen, b.homes.stale = map[string]account{}, map[string]bool{}
 	}
-	b.homes.seen[who.Subject] = a.user
+	b.homes.seen[who.Subject] = a
 	b.homes.stale[who.Subject] = true
 }
 
@@ -49,11 +49,11 @@ func (b *Bot) homeChanged(subject string) {
 	}
 }
 
-func (b *Bot) homeChangedFor(user string) {
+func (b *Bot) homeChangedFor(a account) {
 	b.homes.mu.Lock()
 	defer b.homes.mu.Unlock()
-	for subject, u := range b.homes.seen {
-		if u == user {
+	for subject, seen := range b.homes.seen {
+		if seen == a {
 			b.homes.stale[subject] = true
 		}
 	}
@@ -72,8 +72,8 @@ func (b *Bot) publishHomes(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		for subject, user := range b.staleHomes() {
-			if err := b.publishHome(ctx, subject, user); err != nil {
+		for subject, a := range b.staleHomes() {
+			if err := b.publishHome(ctx, subject, a); err != nil {
 				b.log.Debug("publish home", "reason", err.Error(), "student", subject)
 				if environment.CodeOf(err) == environment.CodeUnavailable {
 					b.homeChanged(subject)
@@ -83,10 +83,10 @@ func (b *Bot) publishHomes(ctx context.Context) error {
 	}
 }
 
-func (b *Bot) staleHomes() map[string]string {
+func (b *Bot) staleHomes() map[string]account {
 	b.homes.mu.Lock()
 	defer b.homes.mu.Unlock()
-	out := map[string]string{}
+	out := map[string]account{}
 	for subject := range b.homes.stale {
 		out[subject] = b.homes.seen[subject]
 		delete(b.homes.stale, subject)
@@ -94,7 +94,7 @@ func (b *Bot) staleHomes() map[string]string {
 	return out
 }
 
-func (b *Bot) publishHome(ctx context.Context, subject, user string) error {
+func (b *Bot) publishHome(ctx context.Context, subject string, a account) error {
 	who := b.directory.Caller(subject)
 	mine, err := b.mine(ctx, who)
 	if err != nil {
@@ -116,7 +116,7 @@ func (b *Bot) publishHome(ctx context.Context, subject, user string) error {
 	if err != nil {
 		return err
 	}
-	return b.api.publishHome(ctx, user, homeBlocks(who, courses, mine, others, looks))
+	return b.showHome(ctx, a, homeBlocks(who, courses, mine, others, looks))
 }
 
 // homeBlocks is the home tab: what one has, and for staff what there is.

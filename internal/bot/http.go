@@ -18,8 +18,9 @@ const maxBody = 256 << 10
 // answerWithin bounds a delivery: Slack gives up after three seconds.
 const answerWithin = 2500 * time.Millisecond
 
-// Handler serves /slack/commands, /slack/interactions and /slack/events. Every
-// request is verified by its signature before a byte of it is parsed: 401 for
+// Handler serves /slack/commands, /slack/interactions and /slack/events, and
+// to browsers /slack/install and /slack/oauth. Every request of Slack's is
+// verified by its signature before a byte of it is parsed: 401 for
 // a wrong or stale one, 413 for a body that is too large, 503 while no signing
 // secret is configured.
 func (b *Bot) Handler() http.Handler {
@@ -27,6 +28,8 @@ func (b *Bot) Handler() http.Handler {
 	mux.HandleFunc("POST /slack/commands", b.verified(b.serveCommand))
 	mux.HandleFunc("POST /slack/interactions", b.verified(b.serveInteraction))
 	mux.HandleFunc("POST /slack/events", b.verified(b.serveEvent))
+	mux.HandleFunc("GET "+installPath, b.serveInstall)
+	mux.HandleFunc("GET "+OAuthPath, b.serveInstalled)
 	return mux
 }
 

@@ -97,7 +97,7 @@ func (b *Bot) retry(ctx context.Context, r request) (*answer, error) {
 // tellLater answers a click: through its response_url, or, from the home tab,
 // which has none, in the direct message.
 func (b *Bot) tellLater(in interaction, a *answer) {
-	b.homeChangedFor(in.from.user)
+	b.homeChangedFor(in.from)
 	if !b.putOff(func(ctx context.Context) { b.answer(ctx, in.from, in.responseURL, a) }) {
 		b.log.Warn("slack answer", "reason", "too many answers are under way", "slack_user", in.from.id())
 	}
@@ -107,6 +107,11 @@ func (b *Bot) tellLater(in interaction, a *answer) {
 func (b *Bot) onEvent(ctx context.Context, ev event) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
+	if ev.takenBack { // before it counts as seen: forgetting may be repeated
+		if err := b.forget(ctx, ev); err != nil {
+			return err
+		}
+	}
 	first, err := b.service.First(ctx, "slack", "event:"+ev.id)
 	if err != nil || !first {
 		return err
@@ -120,8 +125,6 @@ func (b *Bot) onEvent(ctx context.Context, ev event) error {
 		if ev.byPerson && ev.channel != "" {
 			b.answerMessage(ev)
 		}
-	case "app_uninstalled", "tokens_revoked":
-		b.log.Error("slack has taken back the app's access; nobody is told anything until it is installed again", "event", ev.kind)
 	}
 	return nil
 }
@@ -131,7 +134,7 @@ func (b *Bot) answerMessage(ev event) {
 	text := "I do not read messages, only commands: type `/dask` here or anywhere else.\n" + help("")
 	said := newMessage(text, section(text), actions("overview", newButton()))
 	ok := b.putOff(func(ctx context.Context) {
-		if _, _, err := b.api.post(ctx, ev.channel, said, mark("", "help")); err != nil {
+		if err := b.write(ctx, ev.from, ev.channel, said, "help"); err != nil {
 			b.log.Warn("slack answer", "reason", err.Error(), "slack_user", ev.from.id())
 		}
 	})

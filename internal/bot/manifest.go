@@ -16,8 +16,10 @@ var Scopes = []struct{ Name, Why string }{
 }
 
 // Manifest is the app's manifest for https://api.slack.com/apps, as YAML: for
-// HTTP under url, or for Socket Mode when url is "".
-func Manifest(url string) string {
+// HTTP under url, or for Socket Mode when url is "". redirect is where browsers
+// come back to from an installation in another workspace; "" when there are
+// none.
+func Manifest(url, redirect string) string {
 	socket := url == ""
 	url = strings.TrimRight(url, "/")
 	var b strings.Builder
@@ -33,7 +35,11 @@ func Manifest(url string) string {
 	}
 	line("      description: Start, see, extend and stop your Dask environment")
 	line("      usage_hint: \"up | status | extend 2h | down | help\"\n      should_escape: true")
-	line("oauth_config:\n  scopes:\n    bot:")
+	line("oauth_config:")
+	if redirect != "" {
+		line("  redirect_urls:\n    - %s", redirect)
+	}
+	line("  scopes:\n    bot:")
 	for _, s := range Scopes {
 		line("      - %s # %s", s.Name, s.Why)
 	}

@@ -73,7 +73,7 @@ func (b *Bot) openUp(ctx context.Context, in interaction, who environment.Caller
 		return err
 	}
 	chosen := b.service.DefaultProfile(b.directory.DefaultCourse(who.Subject))
-	return b.api.openView(ctx, in.trigger, upModal(profiles, chosen))
+	return b.openView(ctx, in, upModal(profiles, chosen))
 }
 
 func upModal(profiles []environment.Profile, chosen string) slack.ModalViewRequest {
@@ -100,7 +100,7 @@ func (b *Bot) openExtend(ctx context.Context, in interaction, who environment.Ca
 	if longest <= 0 {
 		return environment.Errorf(environment.CodeQuota, "It already lives as long as is allowed; download what you want to keep and start a new one.")
 	}
-	return b.api.openView(ctx, in.trigger, extendModal(e, longest, b.zone(ctx, in.from.user)))
+	return b.openView(ctx, in, extendModal(e, longest, b.zone(ctx, in.from)))
 }
 
 // extendModal offers what is allowed; the times are those of the reader.

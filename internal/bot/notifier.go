@@ -69,7 +69,12 @@ func (b *Bot) Tell(ctx context.Context, e environment.Environment, remembered st
 	if err != nil || person.SlackID == "" || m.TS == "" && b.longOver(e) {
 		return 0, err
 	}
-	t := &telling{bot: b, e: e, user: userOf(person.SlackID), m: m, keep: keep}
+	to := accountOf(person.SlackID)
+	api, err := b.client(ctx, to.team)
+	if err != nil {
+		return 0, err
+	}
+	t := &telling{bot: b, api: api, e: e, user: to.user, m: m, keep: keep}
 	if err := t.load(ctx); err != nil {
 		return 0, err
 	}
@@ -81,18 +86,10 @@ func (b *Bot) longOver(e environment.Environment) bool {
 		e.State == environment.StateFailed && e.Failure != nil && b.now().Sub(e.Failure.At) > stale
 }
 
-func userOf(slackID string) string {
-	for i := range slackID {
-		if slackID[i] == ':' {
-			return slackID[i+1:]
-		}
-	}
-	return slackID
-}
-
 // telling is one look at one environment.
 type telling struct {
 	bot    *Bot
+	api    *client // of the owner's workspace
 	e      environment.Environment
 	look   environment.Look
 	events []environment.Event
@@ -208,7 +205,7 @@ func (t *telling) once(ctx context.Context, kind string, render func(context.Con
 // find looks for a message that a crash may have left untold. Where the app
 // may not read its own messages, saying it twice is better than never.
 func (t *telling) find(ctx context.Context, kind string) (ts string, err error) {
-	channel, ts, err := t.bot.api.find(ctx, t.user, t.e.ID, kind, t.e.CreatedAt)
+	channel, ts, err := t.api.find(ctx, t.user, t.e.ID, kind, t.e.CreatedAt)
 	if refusal(err) == "missing_scope" {
 		return "", nil
 	}
@@ -229,7 +226,7 @@ func (t *telling) post(ctx context.Context, kind string, said message) (string, 
 	if where == "" {
 		where = t.user // Slack makes the direct message and says its name
 	}
-	channel, ts, err := t.bot.api.post(ctx, where, said, mark(t.e.ID, kind))
+	channel, ts, err := t.api.post(ctx, where, said, mark(t.e.ID, kind))
 	if refusal(err) == "invalid_blocks" && !t.m.Plain {
 		t.m.Plain = true
 		return t.post(ctx, kind, message{text: said.text, blocks: t.plain(kind, said)})
@@ -281,10 +278,10 @@ func (t *telling) edit(ctx context.Context) (time.Duration, error) {
 		}
 		reserve = finalReserve
 	}
-	if err := t.bot.api.limits.takeAbove("chat.update", t.m.Channel, reserve); err != nil {
+	if err := t.api.limits.takeAbove("chat.update", t.m.Channel, reserve); err != nil {
 		return 0, err
 	}
-	err := t.bot.api.update(ctx, t.m.Channel, t.m.TS, want, mark(t.e.ID, kindProgress))
+	err := t.api.update(ctx, t.m.Channel, t.m.TS, want, mark(t.e.ID, kindProgress))
 	if refusal(err) == "invalid_blocks" && !t.m.Plain {
 		t.m.Plain = true
 		return t.edit(ctx)

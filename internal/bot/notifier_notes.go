@@ -116,10 +116,10 @@ func (t *telling) editNote(ctx context.Context, kind string) error {
 	if err != nil || t.shown(kind, want) == n.Shown {
 		return err
 	}
-	if err := t.bot.api.limits.takeAbove("chat.update", t.m.Channel, finalReserve); err != nil {
+	if err := t.api.limits.takeAbove("chat.update", t.m.Channel, finalReserve); err != nil {
 		return err
 	}
-	err = t.bot.api.update(ctx, t.m.Channel, n.TS, want, mark(t.e.ID, kind))
+	err = t.api.update(ctx, t.m.Channel, n.TS, want, mark(t.e.ID, kind))
 	if gone(err) {
 		delete(t.m.Notes, kind)
 		return t.save(ctx)

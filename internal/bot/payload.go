@@ -3,6 +3,7 @@ package bot
 import (
 	"encoding/json"
 	"net/url"
+	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -50,6 +51,8 @@ type event struct {
 	channel       string // of a message
 	byPerson      bool   // a message that a person wrote, in a direct message with the app
 	from          account
+	takenBack     bool // the app's token works no more
+	at            time.Time
 	challenge     string // of url_verification
 }
 
@@ -172,6 +175,7 @@ func parseEvent(body []byte) (event, error) {
 		Challenge string `json:"challenge"`
 		TeamID    string `json:"team_id"`
 		EventID   string `json:"event_id"`
+		EventTime int64  `json:"event_time"`
 		Event     struct {
 			Type    string          `json:"type"`
 			User    json.RawMessage `json:"user"`
@@ -180,6 +184,9 @@ func parseEvent(body []byte) (event, error) {
 			Place   string          `json:"channel_type"`
 			Subtype string          `json:"subtype"`
 			Bot     string          `json:"bot_id"`
+			Tokens  struct {
+				Bot []string `json:"bot"`
+			} `json:"tokens"`
 		} `json:"event"`
 	}
 	if json.Unmarshal(body, &raw) != nil || raw.Type == "" {
@@ -194,6 +201,11 @@ func parseEvent(body []byte) (event, error) {
 	ev := event{id: raw.EventID, kind: raw.Event.Type, tab: raw.Event.Tab, channel: channel, from: account{raw.TeamID, user}}
 	// An edit, a deletion or a message of the app's own is not to be answered.
 	ev.byPerson = raw.Event.Place == "im" && raw.Event.Subtype == "" && raw.Event.Bot == "" && user != ""
+	// A person's token being revoked is not the app's.
+	ev.takenBack = ev.kind == "app_uninstalled" || ev.kind == "tokens_revoked" && len(raw.Event.Tokens.Bot) > 0
+	if raw.EventTime > 0 {
+		ev.at = time.Unix(raw.EventTime, 0)
+	}
 	if ev.id == "" || ev.from.team == "" {
 		return event{}, badDelivery("event")
 	}

@@ -57,21 +57,25 @@ func (d *directoryCache) put(u slack.User, now time.Time) member {
 }
 
 // member asks Slack about a user, or remembers what it said.
-func (b *Bot) member(ctx context.Context, user string) (member, error) {
-	if m, ok := b.known.get(user, b.now()); ok {
-		return m, nil
-	}
-	if err := b.api.limits.take("users.info", ""); err != nil {
+func (b *Bot) member(ctx context.Context, a account) (member, error) {
+	api, err := b.client(ctx, a.team)
+	if err != nil {
 		return member{}, err
 	}
-	u, err := b.api.slack.GetUserInfoContext(ctx, user)
-	if err != nil {
-		return member{}, b.api.heard("users.info", err)
+	if m, ok := api.known.get(a.user, b.now()); ok {
+		return m, nil
 	}
-	return b.known.put(*u, b.now()), nil
+	if err := api.limits.take("users.info", ""); err != nil {
+		return member{}, err
+	}
+	u, err := api.slack.GetUserInfoContext(ctx, a.user)
+	if err != nil {
+		return member{}, api.heard("users.info", err)
+	}
+	return api.known.put(*u, b.now()), nil
 }
 
-// readMembers learns the whole workspace at the start, a thousand people a
+// readMembers learns the whole configured workspace at the start, a thousand people a
 // call, so that the first minute of a class asks about nobody.
 func (b *Bot) readMembers(ctx context.Context) {
 	page := b.api.slack.GetUsersPaginated(slack.GetUsersOptionLimit(1000))
@@ -87,7 +91,7 @@ func (b *Bot) readMembers(ctx context.Context) {
 			return
 		}
 		for _, u := range page.Users {
-			b.known.put(u, b.now())
+			b.api.known.put(u, b.now())
 		}
 	}
 }
@@ -106,7 +110,10 @@ func (b *Bot) who(ctx context.Context, a account) (environment.Caller, error) {
 }
 
 func (b *Bot) introduce(ctx context.Context, a account) (environment.Person, error) {
-	m, err := b.member(ctx, a.user)
+	if err := b.vouched(ctx, a); err != nil {
+		return environment.Person{}, err
+	}
+	m, err := b.member(ctx, a)
 	if environment.CodeOf(err) == environment.CodeUnavailable {
 		return environment.Person{}, &environment.Error{Code: environment.CodeUnavailable, Err: err,
 			Message: "Slack did not tell me who you are, and I meet you for the first time. Try again in a minute; nothing was done."}
@@ -136,8 +143,8 @@ func (b *Bot) subjectOf(ctx context.Context, team, user string) (string, error) 
 }
 
 // zone is a user's time zone; UTC when Slack does not say.
-func (b *Bot) zone(ctx context.Context, user string) *time.Location {
-	m, err := b.member(ctx, user)
+func (b *Bot) zone(ctx context.Context, a account) *time.Location {
+	m, err := b.member(ctx, a)
 	if err != nil {
 		return time.UTC
 	}

@@ -39,6 +39,7 @@ type slackServer struct {
 	answers  []string // to response_urls
 	members  int      // that users.list knows: UM0, UM1, …
 	calls    map[string]int
+	used     map[string][]string // tokens, by method
 	fault    func(method string, w http.ResponseWriter) (struck bool)
 	// lose makes the next post arrive without its reply.
 	lose bool
@@ -50,6 +51,11 @@ func (s *slackServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	method := strings.TrimPrefix(r.URL.Path, "/")
 	s.calls[method]++
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if token == "" {
+		token = r.Form.Get("token")
+	}
+	s.used[method] = append(s.used[method], token)
 	if s.fault != nil && s.fault(method, w) {
 		return
 	}
@@ -95,6 +101,8 @@ func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Reques
 			}
 		}
 		reply["messages"] = found
+	case "oauth.v2.access":
+		reply = access(r.Form)
 	case "response":
 		var a answer
 		_ = json.NewDecoder(r.Body).Decode(&struct{ Text *string }{&a.Text})
@@ -139,7 +147,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, slack: &slackServer{calls: map[string]int{}}, now: time.Now().UTC().Truncate(time.Millisecond)}
+	w := &world{t: t, slack: &slackServer{calls: map[string]int{}, used: map[string][]string{}}, now: time.Now().UTC().Truncate(time.Millisecond)}
 	server := httptest.NewServer(w.slack)
 	t.Cleanup(server.Close)
 	w.url = server.URL + "/"

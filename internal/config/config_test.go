@@ -51,6 +51,8 @@ func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 		{"several at once", minimal + "policy: {ttl: soon, idle: 1m}\nserver: {addr: here}\nlog: {level: loud}", []string{
 			"t.yaml:3: policy.ttl: \"soon\": A duration is", "policy.idle: 1m is too short",
 			"t.yaml:4: server.addr: \"here\" is not host:port", "t.yaml:5: log.level: \"loud\" is none of"}},
+		{"half a Slack client", minimal + "slack: {clientId: '1.2', workspaces: [college]}", []string{"slack: clientId and clientSecret go together",
+			"slack.clientId: needs a botToken too", "slack.clientId: needs store.key", `slack.workspaces: "college" is not the id of a workspace`}},
 		{"literal secret", minimal + "slack: {signingSecret: abc}", []string{"slack.signingSecret: a secret is not written into this file"}},
 		{"unset variable", minimal + "store: {key: {fromEnv: DASKBOT_TEST_UNSET}}", []string{"store.key: the environment variable DASKBOT_TEST_UNSET is not set"}},
 		{"missing file", minimal + "store: {key: {fromFile: /nowhere/key}}", []string{"store.key: the file cannot be read"}},

@@ -22,7 +22,13 @@ type Slack struct {
 	AppToken      environment.Secret `json:"appToken"`
 	Members       string             `json:"members"` // known or all
 	Course        string             `json:"course"`  // what /dask means when no course is named
-	APIURL        string             `json:"apiUrl"`  // replaces Slack's, for the sandbox
+	// ClientID and ClientSecret let the app be installed in other workspaces,
+	// from a browser; without them there is only the one of BotToken.
+	ClientID     string             `json:"clientId"`
+	ClientSecret environment.Secret `json:"clientSecret"`
+	// Workspaces are the ids (T…) of those whose e-mail addresses are believed.
+	Workspaces []string `json:"workspaces"`
+	APIURL     string   `json:"apiUrl"` // replaces Slack's, for the sandbox
 }
 
 // Configured reports whether there is a Slack application to talk to.
@@ -44,12 +50,32 @@ func (c *Config) checkSlack(k *checker) {
 	if !s.AppToken.IsZero() && !strings.HasPrefix(s.AppToken.Reveal(), "xapp-") {
 		k.r.add("slack.appToken", "is not an app-level token: those begin with xapp-")
 	}
+	c.checkSlackInstall(k)
 	k.oneOf("slack.members", s.Members, MembersKnown, MembersAll)
 	if !c.Course(s.Course) {
 		k.r.add("slack.course", "there is no course %q under courses", s.Course)
 	}
 	for _, admin := range c.Auth.Admins {
 		k.domain("auth.admins", environment.ValidSubject("auth.admins", admin))
+	}
+}
+
+// checkSlackInstall looks at what other workspaces need.
+func (c *Config) checkSlackInstall(k *checker) {
+	s := c.Slack
+	if (s.ClientID == "") != s.ClientSecret.IsZero() {
+		k.r.add("slack", "clientId and clientSecret go together; Basic Information of the Slack application shows them")
+	}
+	if s.ClientID != "" && !s.Configured() {
+		k.r.add("slack.clientId", "needs a botToken too: that of the workspace the application belongs to")
+	}
+	if s.ClientID != "" && c.Store.Key.IsZero() {
+		k.r.add("slack.clientId", "needs store.key: the tokens of other workspaces are kept encrypted")
+	}
+	for _, id := range s.Workspaces {
+		if !strings.HasPrefix(id, "T") {
+			k.r.add("slack.workspaces", "%q is not the id of a workspace: those begin with T", id)
+		}
 	}
 }
 

@@ -158,7 +158,9 @@ type Replay struct {
 // such as how far the outbox was read. It is compared by Version like a row.
 type Note struct {
 	Key, Value string
-	Version    int64
+	// Secret is kept sealed at rest, as the secrets of environments are.
+	Secret  Secret
+	Version int64
 }
 
 // Duration is a sample of how long something took.

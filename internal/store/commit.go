@@ -34,7 +34,7 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, change environment.Change
 		func() error { return putReplay(ctx, tx, change.Replay) },
 		func() error { return putToken(ctx, tx, change.Token) },
 		func() error { return putPerson(ctx, tx, change.Person) },
-		func() error { return putNote(ctx, tx, change.Note) },
+		func() error { return s.putNote(ctx, tx, change.Note) },
 		func() error { return putUses(ctx, tx, change.Uses) },
 		func() error { return s.wakeAll(ctx, tx, change.Wake) },
 		func() error { return s.append(ctx, tx, change.Events, change.Duration) },

@@ -13,8 +13,6 @@ const (
 	insertPerson = `INSERT INTO people (subject, slack_id, email, document, version) VALUES ($1, $3, $4, $5, $2 + 1)`
 	updatePerson = `UPDATE people SET slack_id = $3, email = $4, document = $5, version = version + 1
 		WHERE subject = $1 AND version = $2`
-	insertNote = `INSERT INTO notes (key, value, version) VALUES ($1, $3, $2 + 1)`
-	updateNote = `UPDATE notes SET value = $3, version = version + 1 WHERE key = $1 AND version = $2`
 )
 
 func putPerson(ctx context.Context, tx *sql.Tx, p *environment.Person) error {
@@ -93,21 +91,4 @@ func indexPeople(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	return nil
-}
-
-func putNote(ctx context.Context, tx *sql.Tx, n *environment.Note) error {
-	if n == nil {
-		return nil
-	}
-	return put(ctx, tx, n.Version, insertNote, updateNote, n.Key, n.Version, n.Value)
-}
-
-// Note reads what was noted under a key.
-func (s *Store) Note(ctx context.Context, key string) (environment.Note, error) {
-	n := environment.Note{Key: key}
-	const text = `SELECT value, version FROM notes WHERE key = $1`
-	if err := s.reads.QueryRowContext(ctx, text, key).Scan(&n.Value, &n.Version); err != nil {
-		return environment.Note{}, translate(fmt.Errorf("read note: %w", err))
-	}
-	return n, nil
 }

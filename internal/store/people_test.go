@@ -46,10 +46,17 @@ func testNotes(t *testing.T, url fresh) {
 	n.Version, n.Value = 1, "2"
 	commit(t, s, environment.Change{Note: &n})
 	wantCode(t, s.Commit(t.Context(), environment.Change{Note: &n}), environment.CodeConflict)
-	n.Version = 2
+	n.Version, n.Secret = 2, environment.NewSecret("xoxb-1")
+	commit(t, s, environment.Change{Note: &n})
+	n.Version = 3
 	got, err := s.Note(t.Context(), "k")
-	if diff := cmp.Diff(n, got); diff != "" || err != nil {
-		t.Errorf("Note: %v (-want +got):\n%s", err, diff)
+	if got != n || err != nil {
+		t.Errorf("Note: got %+v, %v; want %+v with its secret", got, err, n)
+	}
+	n.Secret = environment.Secret{}
+	commit(t, s, environment.Change{Note: &n})
+	if got, err = s.Note(t.Context(), "k"); !got.Secret.IsZero() || err != nil {
+		t.Errorf("a secret taken back: still there, %v", err)
 	}
 }
 
