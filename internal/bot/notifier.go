@@ -14,6 +14,7 @@ import (
 
 // memory is what was told about one environment.
 type memory struct {
+	Account string    `json:"account,omitempty"` // who was told
 	Channel string    `json:"channel,omitempty"`
 	TS      string    `json:"ts,omitempty"`    // of the message that is edited in place
 	Shown   string    `json:"shown,omitempty"` // fingerprint of what it shows
@@ -66,6 +67,10 @@ func (b *Bot) Tell(ctx context.Context, e environment.Environment, remembered st
 	}
 	b.homeChanged(e.Owner)
 	person, err := b.service.Person(ctx, itself, e.Owner)
+	if m.Account != "" && !accountOf(m.Account).is(accountOf(person.SlackID)) {
+		m = memory{} // linked to another account, which was told nothing
+	}
+	m.Account = person.SlackID
 	if err != nil || person.SlackID == "" || m.TS == "" && b.longOver(e) {
 		return 0, err
 	}

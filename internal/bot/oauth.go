@@ -151,8 +151,11 @@ func (b *Bot) install(r *http.Request) (string, error) {
 	if got.Team.ID == "" || got.AccessToken == "" || got.IsEnterpriseInstall {
 		return "", environment.Errorf(environment.CodeInvalid, "daskbot is installed in one workspace at a time; choose a workspace, not a whole organization.")
 	}
+	if err := b.service.InstallWorkspace(r.Context(), got.Team.ID, got.Team.Name, environment.NewSecret(got.AccessToken)); err != nil {
+		return "", err
+	}
 	b.log.Info("slack app installed", "slack_team", got.Team.ID)
-	return got.Team.Name, b.service.InstallWorkspace(r.Context(), got.Team.ID, got.Team.Name, environment.NewSecret(got.AccessToken))
+	return got.Team.Name, nil
 }
 
 // begun checks that the browser comes back from where it was sent, and uses

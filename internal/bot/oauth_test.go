@@ -174,6 +174,32 @@ func TestTwoWorkspaces(t *testing.T) {
 	}
 }
 
+// TestLinkedToAnotherAccount: what was said in the first workspace cannot be
+// edited from the second, and is none of its business.
+func TestLinkedToAnotherAccount(t *testing.T) {
+	w := installable(t, "T2")
+	w.install()
+	w.say("U1", "up")
+	id := w.environments()[0].ID
+	if _, err := w.tell(w.bot, id); err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.store.Person(t.Context(), "u1@uni.edu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.SlackID = "T2:U7"
+	if err := w.store.Commit(t.Context(), environment.Change{Person: &p}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.tell(w.bot, id); err != nil {
+		t.Fatal(err)
+	}
+	if old, now := w.slack.texts("D1"), w.slack.texts("D7"); len(old) != 1 || len(now) != 1 {
+		t.Errorf("got %d and %d messages; want one to each account", len(old), len(now))
+	}
+}
+
 // TestAWorkspaceThatIsNotTrusted: those who run it could give themselves
 // anybody's e-mail address.
 func TestAWorkspaceThatIsNotTrusted(t *testing.T) {

@@ -92,6 +92,11 @@ func accountOf(slackID string) account {
 	return account{user: slackID}
 }
 
+// is says whether both are one account, as far as their teams are known.
+func (a account) is(b account) bool {
+	return a.user == b.user && (a.team == b.team || a.team == "" || b.team == "")
+}
+
 // write posts in a channel of somebody's workspace, or in the direct message
 // with them.
 func (b *Bot) write(ctx context.Context, to account, channel string, m message, kind string) error {
