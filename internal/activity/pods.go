@@ -81,6 +81,8 @@ func (l *look) workers() {
 	}
 	switch {
 	case total == 0:
+	case waiting == 0 && total == 1:
+		l.quiet("workers", "1 Dask worker is running")
 	case waiting == 0:
 		l.quiet("workers", fmt.Sprintf("%d Dask workers are running", total))
 	default:

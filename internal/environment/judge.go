@@ -191,35 +191,59 @@ func maximum(p Policy, e Environment) time.Time {
 	return latest(e.ReadyAt.Add(p.MaxTTL), e.ExpiresAt)
 }
 
+// ending is an end that would come, and why.
+type ending struct {
+	at     time.Time // zero: never
+	cause  EndCause
+	reason string
+}
+
+// before reports whether a comes first.
+func (a ending) before(b ending) bool {
+	return !a.at.IsZero() && (b.at.IsZero() || a.at.Before(b.at))
+}
+
 // endOf is the earliest end that would come if nothing changed.
 func endOf(p Policy, e Environment, u Use, now time.Time) (time.Time, EndCause, string) {
-	end, cause, reason := e.ExpiresAt, EndDeadline, "Its time is over at "+clockTime(e.ExpiresAt)+"."
-	hard := maximum(p, e)
-	if !end.IsZero() && !now.Before(end) && u.Verdict.Is != VerdictIdle && (hard.IsZero() || end.Before(hard)) {
-		// Past its time, yet in use, or nobody knows: it may finish.
-		end, cause = hard, EndMaximum
-		reason = "Past its time, but " + inUse(u) + "."
-		if !hard.IsZero() {
-			reason += " At " + clockTime(hard) + " it ends in any case."
+	end := deadline(p, e, u, now)
+	for _, other := range []ending{idleEnd(p, e, u, now), classEnd(e, u)} {
+		if other.before(end) {
+			end = other
 		}
 	}
-	if idle, why, ok := idleEnd(p, e, u, now); ok && (end.IsZero() || idle.Before(end)) {
-		end, cause = idle, EndIdle
-		if !u.Ever {
-			cause = EndUnused
-		}
-		reason = why
+	switch {
+	case end.at.IsZero():
+		end.reason = "It has no end: " + inUse(u) + "."
+	case end.cause == EndDeadline && u.Verdict.Is != "":
+		end.reason += " Now: " + inUse(u) + "."
 	}
-	if over := e.ClassOver; !over.IsZero() && u.Verdict.Is == VerdictIdle && u.IdleLooks >= minIdleLooks && (end.IsZero() || over.Before(end)) {
-		end, cause, reason = over, EndClass, "Its class was over at "+clockTime(over)+", and nobody is using it: "+u.Verdict.Reason+"."
+	return end.at, end.cause, end.reason
+}
+
+// deadline is when its time is over. Past it, what is in use, or what nobody
+// can tell of, may finish, up to the maximum.
+func deadline(p Policy, e Environment, u Use, now time.Time) ending {
+	end, hard := e.ExpiresAt, maximum(p, e)
+	over := !end.IsZero() && !now.Before(end)
+	if !over || u.Verdict.Is == VerdictIdle || !hard.IsZero() && !end.Before(hard) {
+		return ending{end, EndDeadline, "Its time is over at " + clockTime(end) + "."}
 	}
-	if cause == EndDeadline && u.Verdict.Is != "" {
-		reason += " Now: " + inUse(u) + "."
+	reason := "Past its time, but " + inUse(u) + "."
+	if !hard.IsZero() {
+		reason += " At " + clockTime(hard) + " it ends in any case."
 	}
-	if end.IsZero() {
-		reason = "It has no end: " + inUse(u) + "."
+	return ending{hard, EndMaximum, reason}
+}
+
+// foundIdle reports whether idleness may be acted on. One look is not enough.
+func foundIdle(u Use) bool { return u.Verdict.Is == VerdictIdle && u.IdleLooks >= minIdleLooks }
+
+// classEnd is when its class was over; it holds only once nobody uses it.
+func classEnd(e Environment, u Use) ending {
+	if e.ClassOver.IsZero() || !foundIdle(u) {
+		return ending{}
 	}
-	return end, cause, reason
+	return ending{e.ClassOver, EndClass, "Its class was over at " + clockTime(e.ClassOver) + ", and nobody is using it: " + u.Verdict.Reason + "."}
 }
 
 func inUse(u Use) string {
@@ -233,14 +257,18 @@ func inUse(u Use) string {
 	}
 }
 
-// idleEnd is when idleness ends it. One look is not enough.
-func idleEnd(p Policy, e Environment, u Use, now time.Time) (time.Time, string, bool) {
+// idleEnd is when idleness ends it.
+func idleEnd(p Policy, e Environment, u Use, now time.Time) ending {
 	limit, why := idleLimit(p, u, now)
-	if limit == 0 || u.Verdict.Is != VerdictIdle || u.IdleLooks < minIdleLooks {
-		return time.Time{}, "", false
+	if limit == 0 || !foundIdle(u) {
+		return ending{}
 	}
-	end := latest(u.Verdict.Since.Add(limit), e.KeepUntil)
-	return end, fmt.Sprintf("Idle: %s; it ends after %s without use%s.", u.Verdict.Reason, FormatDuration(limit), why), true
+	cause := EndIdle
+	if !u.Ever {
+		cause = EndUnused
+	}
+	return ending{latest(u.Verdict.Since.Add(limit), e.KeepUntil), cause,
+		fmt.Sprintf("Idle: %s; it ends after %s without use%s.", u.Verdict.Reason, FormatDuration(limit), why)}
 }
 
 // idleLimit is how long it may be idle, and in parentheses why that long when

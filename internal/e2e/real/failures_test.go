@@ -75,7 +75,7 @@ func fillDisk(t *testing.T, e environment, c credentials) {
 	if out, err := k.run(t.Context(), fill, time.Minute); err != nil && !errors.Is(err, errDied) {
 		t.Fatalf("got %q, %v", out, err)
 	}
-	text := untilStatus(t, e.ID, changeTime, func(s string) bool { return strings.Contains(s, "it filled the disk it may use") })
+	text := untilStatus(t, e.ID, changeTime, func(s string) bool { return strings.Contains(s, "the disk it may use") })
 	t.Logf("status says:\n%s", text)
 	until(t, changeTime, "the environment with a new notebook", func() (bool, string) {
 		now := look(t, e.ID)

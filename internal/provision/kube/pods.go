@@ -136,6 +136,10 @@ func podMessage(pod corev1.Pod) string {
 		return fmt.Sprintf("keeps using more memory than it may (%s so far)", count(restarts, "restart"))
 	case memory && why == troubleNone && podReady(pod):
 		return "running; it used more memory than it may and was started again"
+	case pod.Status.Phase == corev1.PodSucceeded && pod.Spec.RestartPolicy == corev1.RestartPolicyAlways:
+		// It would have been restarted: only its node ends such a pod, and an
+		// eviction whose process went quietly looks like this.
+		return "stopped by its node, as when it fills the disk it may use"
 	case pod.Status.Phase == corev1.PodSucceeded:
 		return "finished"
 	case why == troubleCrash:

@@ -302,4 +302,8 @@ func TestPodMessage(t *testing.T) {
 			t.Errorf("%s: got %q; want %q", test.name, got, test.want)
 		}
 	}
+	quietly := corev1.Pod{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyAlways}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
+	if got := podMessage(quietly); !strings.Contains(got, "stopped by its node") {
+		t.Errorf("evicted, and its process went quietly: got %q", got)
+	}
 }
