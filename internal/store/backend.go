@@ -27,6 +27,10 @@ type backend struct {
 	turn func(ctx context.Context) (leave func(), err error)
 	// alone runs f while no other process migrates.
 	alone func(ctx context.Context, f func(context.Context) error) error
+	// snapshot is the isolation of a transaction that reads one moment.
+	snapshot sql.IsolationLevel
+	// listTables is the query of the names of all tables.
+	listTables string
 	// held is released last.
 	held io.Closer
 }

@@ -23,6 +23,7 @@ func BenchmarkCommit(b *testing.B) {
 // its secrets, an event and a wake-up.
 func benchmarkCommit(b *testing.B, s *store.Store) {
 	var client atomic.Int64
+	cpu := processTime(b)
 	b.SetParallelism(4)
 	b.RunParallel(func(pb *testing.PB) {
 		e := anEnvironment(fmt.Sprintf("e%d", client.Add(1)))
@@ -40,19 +41,31 @@ func benchmarkCommit(b *testing.B, s *store.Store) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+	b.ReportMetric(float64((processTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/op")
 }
 
+// BenchmarkList reads a page of a class of a thousand, and what one of them has.
 func BenchmarkList(b *testing.B) {
 	s := openQuiet(b, freshSQLite(b))
 	for i := range 1000 {
 		e := anEnvironment(fmt.Sprintf("e%d", i))
 		e.CreatedAt = day.Add(time.Duration(i) * time.Second)
+		e.Course = "large"
 		commit(b, s, environment.Change{Environment: &e})
 	}
-	for b.Loop() {
-		if _, _, err := s.Environments(b.Context(), environment.Filter{Limit: 100}); err != nil {
-			b.Fatal(err)
-		}
+	for name, filter := range map[string]environment.Filter{
+		"page": {Limit: 100},
+		"own":  {Owner: anEnvironment("e500").Owner, Course: "large", Limit: 1},
+	} {
+		b.Run(name, func(b *testing.B) {
+			cpu := processTime(b)
+			for b.Loop() {
+				if got, _, err := s.Environments(b.Context(), filter); err != nil || len(got) != filter.Limit {
+					b.Fatalf("got %d, %v; want %d", len(got), err, filter.Limit)
+				}
+			}
+			b.ReportMetric(float64((processTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/op")
+		})
 	}
 }
 

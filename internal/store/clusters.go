@@ -18,11 +18,11 @@ const (
 	selectCluster = `SELECT id, version, document FROM clusters `
 )
 
-func putCluster(ctx context.Context, tx *sql.Tx, c *environment.Cluster) error {
+func (s *Store) putCluster(ctx context.Context, tx *sql.Tx, c *environment.Cluster) error {
 	if c == nil {
 		return nil
 	}
-	document, err := encode(c)
+	document, err := encodeOver(ctx, tx, &s.own, *c, c.Version, `SELECT document FROM clusters WHERE id = $1`, c.ID)
 	if err != nil {
 		return fmt.Errorf("encode cluster %s: %w", c.ID, err)
 	}

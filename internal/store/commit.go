@@ -30,13 +30,16 @@ func (s *Store) Commit(ctx context.Context, change environment.Change) error {
 func (s *Store) write(ctx context.Context, tx *sql.Tx, change environment.Change) error {
 	steps := []func() error{
 		func() error { return s.putEnvironment(ctx, tx, change.Environment) },
-		func() error { return putCluster(ctx, tx, change.Cluster) },
+		func() error { return s.putCluster(ctx, tx, change.Cluster) },
 		func() error { return putReplay(ctx, tx, change.Replay) },
-		func() error { return putToken(ctx, tx, change.Token) },
-		func() error { return putPerson(ctx, tx, change.Person) },
+		func() error { return s.putToken(ctx, tx, change.Token) },
+		func() error { return s.putPerson(ctx, tx, change.Person) },
+		func() error { return s.putCourse(ctx, tx, change.Course) },
 		func() error { return s.putNote(ctx, tx, change.Note) },
-		func() error { return putUses(ctx, tx, change.Uses) },
+		func() error { return s.putUses(ctx, tx, change.Uses) },
 		func() error { return s.wakeAll(ctx, tx, change.Wake) },
+		func() error { return s.tellReplicas(ctx, tx, change.Events) }, // at the commit; asked for before others have to wait
+		func() error { return putAudited(ctx, tx, change.Audited) },    // its counter is locked from here on, like that of events
 		func() error { return s.append(ctx, tx, change.Events, change.Duration) },
 		func() error { return within(ctx, tx, change.Within) },
 	}

@@ -15,9 +15,16 @@
 // every row that is not gone.
 //
 // SQLite is for one process, enforced by a file lock, and recovers at once
-// from a crash. PostgreSQL takes several replicas; what a crashed one held is
-// picked up by another after RescueAfter.
+// from a crash. PostgreSQL takes several replicas: each holds a lock while it
+// lives, one of them leads, and what a dead one was working on is handed over
+// within seconds (lead.go, present.go). Two versions may write the same rows:
+// what this one does not know of a document stays (newer.go).
 //
-// The package does not decide anything about environments, does not notify
-// followers, and does not delete old events.
+// What is read often is parsed once: the text of SQLite's statements
+// (statements.go), the recipes that environments have in common (recipes.go)
+// and courses, while their version stands (courses.go). What was read of these
+// two is shared by all who read it, and changed by nobody.
+//
+// The package does not decide anything about environments and does not notify
+// followers.
 package store

@@ -21,7 +21,8 @@ const (
 		WHERE id = $1 AND version = $2`
 	upsertSecrets = `INSERT INTO environment_secrets (environment, sealed) VALUES ($1, $2)
 		ON CONFLICT (environment) DO UPDATE SET sealed = excluded.sealed`
-	deleteSecrets = `DELETE FROM environment_secrets WHERE environment = $1`
+	documentOfEnvironment = `SELECT document FROM environments WHERE id = $1`
+	deleteSecrets         = `DELETE FROM environment_secrets WHERE environment = $1`
 
 	selectEnvironment = `SELECT e.id, e.version, e.created_at, e.document, s.sealed
 		FROM environments e LEFT JOIN environment_secrets s ON s.environment = e.id `
@@ -33,7 +34,7 @@ func (s *Store) putEnvironment(ctx context.Context, tx *sql.Tx, e *environment.E
 	}
 	bare := *e
 	bare.Secrets = nil
-	document, err := encode(bare)
+	document, err := encodeOver(ctx, tx, &s.own, bare, e.Version, documentOfEnvironment, e.ID)
 	if err != nil {
 		return fmt.Errorf("encode environment %s: %w", e.ID, err)
 	}
@@ -165,11 +166,10 @@ func (s *Store) scanEnvironment(r row) (environment.Environment, int64, error) {
 	if err := r.Scan(&id, &version, &createdAt, &document, &sealed); err != nil {
 		return e, 0, err
 	}
-	if err := decode(document, &e); err != nil {
+	if err := s.recipes.decode(document, &e); err != nil {
 		return e, 0, fmt.Errorf("decode environment %s: %w", id, err)
 	}
 	e.Version = version
-	restoreValues(e.Recipe)
 	if sealed.Valid {
 		secrets, err := s.sealer.open(id, sealed.String)
 		if err != nil {
@@ -218,7 +218,10 @@ func filterQuery(f environment.Filter) (*query, error) {
 	if f.Owner != "" {
 		q.and("e.owner = " + q.arg(f.Owner))
 	}
-	if f.Course != "" {
+	switch {
+	case f.Course != "" && f.Owner != "": // no plain column: SQLite would go through the whole class for what one of it has
+		q.and("e.course || '' = " + q.arg(f.Course))
+	case f.Course != "":
 		q.and("e.course = " + q.arg(f.Course))
 	}
 	if f.Courses != nil {

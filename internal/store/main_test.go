@@ -28,6 +28,7 @@ const (
 const (
 	partWork  = "work"  // take every job, say so and hold it
 	partWrite = "write" // commit without end, saying what is committed
+	partLead  = "lead"  // lead, say so, and then as partWork
 )
 
 func TestMain(m *testing.M) {
@@ -84,14 +85,19 @@ func run(tb testing.TB, s *store.Store, work environment.Work) (stop func()) {
 	return stop
 }
 
+// patience is how long a test waits for what comes at once on a machine with
+// nothing else to do. It is less than what makes up for a lost wake-up:
+// store.RescueAfter.
+const patience = time.Minute
+
 // receive waits for a value, and fails the test when none comes.
 func receive[T any](tb testing.TB, ch <-chan T, what string) T {
 	tb.Helper()
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(30 * time.Second):
-		tb.Fatalf("waited 30 s for %s", what)
+	case <-time.After(patience):
+		tb.Fatalf("waited %s for %s", patience, what)
 		panic("unreachable")
 	}
 }
@@ -133,6 +139,18 @@ func child(url string) int {
 	}
 	if os.Getenv(childPart) == partWrite {
 		return writeForEver(ctx, s)
+	}
+	if os.Getenv(childPart) == partLead {
+		led := make(chan struct{})
+		go func() {
+			_ = s.Lead(ctx, func(ctx context.Context) error {
+				fmt.Println("leading")
+				close(led)
+				<-ctx.Done()
+				return nil
+			})
+		}()
+		<-led
 	}
 	err = s.Run(ctx, func(ctx context.Context, job environment.Job) (time.Duration, error) {
 		fmt.Println("working", job.ID)

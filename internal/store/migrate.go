@@ -14,14 +14,16 @@ var migrations embed.FS
 
 // migrate brings daskbot's tables and River's up to date. It never goes down.
 func (s *Store) migrate(ctx context.Context) error {
-	// Number 3 is Go, not SQL: the databases read JSON each in their own way.
+	// Numbers 3 and 10 are Go, not SQL: the databases read JSON each in their own
+	// way.
 	return s.back.alone(ctx, func(ctx context.Context) error {
 		files, err := fs.Sub(migrations, "migrations")
 		if err != nil {
 			return err
 		}
 		rows, err := goose.NewProvider(s.back.goose, s.db, files, goose.WithDisableGlobalRegistry(true),
-			goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: indexPeople}, nil)))
+			goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: indexPeople}, nil),
+				goose.NewGoMigration(10, &goose.GoFunc{RunTx: indexAccounts}, nil)))
 		if err != nil {
 			return err
 		}

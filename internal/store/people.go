@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	insertPerson = `INSERT INTO people (subject, slack_id, email, document, version) VALUES ($1, $3, $4, $5, $2 + 1)`
-	updatePerson = `UPDATE people SET slack_id = $3, email = $4, document = $5, version = version + 1
+	insertPerson = `INSERT INTO people (subject, slack_id, email, lms_id, document, version) VALUES ($1, $3, $4, $5, $6, $2 + 1)`
+	updatePerson = `UPDATE people SET slack_id = $3, email = $4, lms_id = $5, document = $6, version = version + 1
 		WHERE subject = $1 AND version = $2`
 )
 
-func putPerson(ctx context.Context, tx *sql.Tx, p *environment.Person) error {
+func (s *Store) putPerson(ctx context.Context, tx *sql.Tx, p *environment.Person) error {
 	if p == nil {
 		return nil
 	}
-	document, err := encode(p)
+	document, err := encodeOver(ctx, tx, &s.own, *p, p.Version, `SELECT document FROM people WHERE subject = $1`, p.Subject)
 	if err != nil {
 		return fmt.Errorf("encode person: %w", err)
 	}
-	return put(ctx, tx, p.Version, insertPerson, updatePerson, p.Subject, p.Version, p.SlackID, strings.ToLower(p.Email), document)
+	return put(ctx, tx, p.Version, insertPerson, updatePerson, p.Subject, p.Version, p.SlackID, strings.ToLower(p.Email), p.LMSID, document)
 }
 
 // Person reads one by subject.
@@ -43,6 +43,12 @@ func (s *Store) PersonByEmail(ctx context.Context, email string) (environment.Pe
 	return s.person(ctx, `SELECT version, document FROM people WHERE email = $1 AND email <> ''`, strings.ToLower(email))
 }
 
+// PersonByLMS reads the one an account of a learning platform belongs to. An
+// admin may have given the same one to two people: that is CodeConflict.
+func (s *Store) PersonByLMS(ctx context.Context, lmsID string) (environment.Person, error) {
+	return s.person(ctx, `SELECT version, document FROM people WHERE lms_id = $1 AND lms_id <> ''`, lmsID)
+}
+
 func (s *Store) person(ctx context.Context, text, identity string) (environment.Person, error) {
 	rs, err := s.reads.QueryContext(ctx, text, identity)
 	if err != nil {
@@ -55,7 +61,7 @@ func (s *Store) person(ctx context.Context, text, identity string) (environment.
 	case len(people) == 0:
 		return environment.Person{}, translate(sql.ErrNoRows)
 	case len(people) > 1:
-		return environment.Person{}, environment.Errorf(environment.CodeConflict, "Several people are registered with the same e-mail address.")
+		return environment.Person{}, environment.Errorf(environment.CodeConflict, "Several people are registered with the same address or account.")
 	}
 	return people[0], nil
 }
@@ -76,11 +82,7 @@ func scanPerson(r row) (environment.Person, error) {
 
 // indexPeople fills the columns that later versions search people by.
 func indexPeople(ctx context.Context, tx *sql.Tx) error {
-	rs, err := tx.QueryContext(ctx, `SELECT version, document FROM people`)
-	if err != nil {
-		return err
-	}
-	people, err := collect(rs, scanPerson)
+	people, err := everybody(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -91,4 +93,30 @@ func indexPeople(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	return nil
+}
+
+func everybody(ctx context.Context, tx *sql.Tx) ([]environment.Person, error) {
+	rs, err := tx.QueryContext(ctx, `SELECT version, document FROM people`)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rs, scanPerson)
+}
+
+// indexAccounts lets people be found by their accounts of learning platforms.
+func indexAccounts(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, `ALTER TABLE people ADD COLUMN lms_id TEXT NOT NULL DEFAULT ''`); err != nil {
+		return err
+	}
+	people, err := everybody(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		if _, err := tx.ExecContext(ctx, `UPDATE people SET lms_id = $2 WHERE subject = $1`, p.Subject, p.LMSID); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `CREATE INDEX people_lms_id ON people (lms_id) WHERE lms_id <> ''`)
+	return err
 }

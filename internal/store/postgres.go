@@ -23,7 +23,7 @@ const (
 )
 
 // openPostgres prepares the pool; the first use connects. River is used
-// through database/sql, and so by polling instead of LISTEN: another replica
+// through database/sql, and so by polling instead of LISTEN (ADR 17): another replica
 // may notice up to a second later, and there is one text of SQL for both
 // databases.
 func openPostgres(url string) (*backend, error) {
@@ -38,8 +38,10 @@ func openPostgres(url string) (*backend, error) {
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return &backend{
 		db: db, reads: db, river: riverdatabasesql.New(db), goose: goose.DialectPostgres,
-		transient: deadlocked,
-		turn:      func(context.Context) (func(), error) { return func() {}, nil }, // its transactions run side by side
+		transient:  deadlocked,
+		snapshot:   sql.LevelRepeatableRead,
+		listTables: `SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()`,
+		turn:       func(context.Context) (func(), error) { return func() {}, nil }, // its transactions run side by side
 		alone: func(ctx context.Context, f func(context.Context) error) error {
 			return advisoryLocked(ctx, db, f)
 		},

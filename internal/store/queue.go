@@ -20,8 +20,9 @@ const (
 	// passLimit ends a pass's context. Passes are short; waiting is done
 	// between them.
 	passLimit = 2 * time.Minute
-	// RescueAfter is when a replica takes over a pass that another began and
-	// did not end. It must exceed passLimit, or both would work at once.
+	// RescueAfter is when a pass that was begun and did not end is begun anew
+	// although its replica lives; a dead one's are taken over within seconds.
+	// It must exceed passLimit, or both would work at once.
 	RescueAfter = 3 * time.Minute
 	// drainLimit is how long Run lets passes finish after its context ended.
 	drainLimit = 20 * time.Second
@@ -56,6 +57,8 @@ func (s *Store) Run(ctx context.Context, work environment.Work) error {
 	if err != nil {
 		return fmt.Errorf("prepare the queue: %w", err)
 	}
+	leave := s.arrive(ctx)
+	defer leave()
 	if err := client.Start(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -66,12 +69,32 @@ func (s *Store) Run(ctx context.Context, work environment.Work) error {
 	return nil
 }
 
+// arrive lets other replicas know that this one lives, until leave: longer
+// than ctx, since passes may still end after it.
+func (s *Store) arrive(ctx context.Context) (leave func()) {
+	if s.back.exclusive {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	first, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		s.attend(ctx, first)
+	}()
+	<-first
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
 func (s *Store) worker(work environment.Work) (*river.Client[*sql.Tx], error) {
 	workers := river.NewWorkers()
 	if err := river.AddWorkerSafely(workers, &pass{store: s, work: work}); err != nil {
 		return nil, err
 	}
 	return river.NewClient(s.river, &river.Config{
+		ID:                   s.replica,
 		Logger:               s.riverLog(),
 		Workers:              workers,
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: s.workers}},
@@ -104,16 +127,18 @@ type pass struct {
 // pass could not be written: River then keeps the job and retries it.
 func (p *pass) Work(ctx context.Context, job *river.Job[look]) error {
 	log := p.store.log.With("row", string(job.Args.Row), "id", job.Args.ID)
-	before, err := p.store.begin(ctx, job.Args)
+	ctx, before, err := p.store.begin(ctx, job.Args)
 	if err != nil {
 		return fmt.Errorf("begin a pass over %s %s: %w", job.Args.Row, job.Args.ID, err)
 	}
+	ctx, cancel := p.store.present.during(ctx)
+	defer cancel()
 	out := p.carryOut(ctx, job)
 	out.cancelled = out.err != nil && errors.Is(ctx.Err(), context.Canceled)
 
 	// The end of a pass is written even when its own time is over.
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishLimit)
-	defer cancel()
+	ending, cancelEnd := context.WithTimeout(context.WithoutCancel(ctx), finishLimit)
+	defer cancelEnd()
 	wait, err := p.store.finish(ending, job, before, out)
 	if err != nil {
 		return fmt.Errorf("end a pass over %s %s: %w", job.Args.Row, job.Args.ID, err)
@@ -163,6 +188,7 @@ func (s *Store) recover(ctx context.Context) error {
 const unsettled = `SELECT 'environment', id FROM environments
 		WHERE state <> 'deleted' AND NOT (state = 'failed' AND phase = 'gone')
 	UNION ALL SELECT 'cluster', id FROM clusters WHERE state <> 'deleted'
+	UNION ALL SELECT kind, id FROM wakeups WHERE kind IN ('course', 'delivery')
 	ORDER BY 1, 2`
 
 // resume gives every row that is not gone a job, unless it has one, whose due

@@ -62,13 +62,17 @@ func testAgainIsPunctual(t *testing.T, url fresh) {
 			})
 			commit(t, s, environment.Change{Wake: wakeEnvironment("e1")})
 			last := receive(t, times, "the first pass")
-			for range 3 {
+			for punctual, looks := 0, 0; punctual < 3; looks++ {
 				at := receive(t, times, "the next pass")
-				// Early never; late by a poll, and by what a busy machine adds.
-				if gap := at.Sub(last); gap < again || gap > again+time.Second {
-					t.Errorf("looked again after %v; want %v", gap, again)
+				gap := at.Sub(last)
+				// Early never; late by a poll, and now and then by what a busy
+				// machine adds.
+				if gap < again || looks == 20 {
+					t.Fatalf("look %d came again after %v; want %v, and 3 of 20 no later than a poll", looks, gap, again)
 				}
-				t.Logf("asked for %v, got %v", again, at.Sub(last))
+				if gap <= again+time.Second {
+					punctual++
+				}
 				last = at
 			}
 		})
@@ -219,11 +223,11 @@ func testUrgency(t *testing.T, url fresh) {
 func testErrors(t *testing.T, url fresh) {
 	s := open(t, url(t))
 	times := make(chan time.Time, 10)
-	count := 0
-	run(t, s, func(context.Context, environment.Job) (time.Duration, error) {
-		count++
+	count := map[string]int{} // of one pass after the other
+	run(t, s, func(_ context.Context, job environment.Job) (time.Duration, error) {
+		count[job.ID]++
 		times <- time.Now()
-		switch count {
+		switch count[job.ID] {
 		case 1:
 			return 0, errors.New("the cloud is down")
 		case 2:
@@ -232,15 +236,31 @@ func testErrors(t *testing.T, url fresh) {
 			return 0, nil
 		}
 	})
-	commit(t, s, environment.Change{Wake: wakeEnvironment("e1")})
+	// Early never; late by a poll. What a busy machine adds is not there each time.
+	var late time.Duration
+	for i := range 10 {
+		commit(t, s, environment.Change{Wake: wakeEnvironment(fmt.Sprintf("e%d", i))})
+		if late = lateness(t, times, time.Second, 2*time.Second); late <= time.Second {
+			return
+		}
+	}
+	t.Errorf("a try was %v late, and so ten times; want no more than a poll", late)
+}
+
+// lateness is by how much the latest of the tries came later than was wanted
+// after the one before. None may be early.
+func lateness(t *testing.T, times <-chan time.Time, wanted ...time.Duration) (most time.Duration) {
+	t.Helper()
 	last := receive(t, times, "the first try")
-	for _, want := range []time.Duration{time.Second, 2 * time.Second} {
+	for _, want := range wanted {
 		at := receive(t, times, "the next try")
-		if gap := at.Sub(last); gap < want || gap > want+time.Second {
+		gap := at.Sub(last)
+		if gap < want {
 			t.Errorf("tried again after %v; want %v", gap, want)
 		}
-		last = at
+		most, last = max(most, gap-want), at
 	}
+	return most
 }
 
 func testDrain(t *testing.T, url fresh) {

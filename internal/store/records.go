@@ -98,11 +98,11 @@ func (s *Store) Replay(ctx context.Context, caller, key string) (environment.Rep
 	return r, nil
 }
 
-func putToken(ctx context.Context, tx *sql.Tx, t *environment.Token) error {
+func (s *Store) putToken(ctx context.Context, tx *sql.Tx, t *environment.Token) error {
 	if t == nil {
 		return nil
 	}
-	document, err := encode(t)
+	document, err := encodeOver(ctx, tx, &s.own, *t, t.Version, `SELECT document FROM tokens WHERE id = $1`, t.ID)
 	if err != nil {
 		return fmt.Errorf("encode token %s: %w", t.ID, err)
 	}

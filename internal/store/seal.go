@@ -21,18 +21,35 @@ const (
 )
 
 // sealer encrypts secrets at rest; without a key it leaves them in the clear.
-type sealer struct{ aead cipher.AEAD }
+// What is stored does not say which key it is for: authentication does, and so
+// an older daskbot beside a newer one reads what both write.
+type sealer struct {
+	aead cipher.AEAD   // seals, and opens; nil leaves in the clear
+	old  []cipher.AEAD // only open
+}
 
-func newSealer(key []byte) (sealer, error) {
-	if len(key) == 0 {
-		return sealer{}, nil
+func newSealer(key []byte, old ...[]byte) (s sealer, err error) {
+	if len(key) > 0 {
+		if s.aead, err = newAEAD(key); err != nil {
+			return sealer{}, err
+		}
 	}
+	for _, k := range old {
+		aead, err := newAEAD(k)
+		if err != nil {
+			return sealer{}, err
+		}
+		s.old = append(s.old, aead)
+	}
+	return s, nil
+}
+
+func newAEAD(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return sealer{}, environment.Invalid("store.key", "The key for secrets has %d bytes; give 32, for example from `openssl rand 32`.", len(key))
+		return nil, environment.Invalid("store.key", "The key for secrets has %d bytes; give 32, for example from `openssl rand 32`.", len(key))
 	}
-	aead, err := cipher.NewGCM(block)
-	return sealer{aead}, err
+	return cipher.NewGCM(block)
 }
 
 // seal encodes secrets for the environment; the result opens for no other id.
@@ -81,13 +98,41 @@ func (s sealer) decrypt(id, sealed string) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("the stored secrets of environment " + id + " are in no known form")
 	}
-	if s.aead == nil {
+	keys := s.old
+	if s.aead != nil {
+		keys = append([]cipher.AEAD{s.aead}, keys...)
+	}
+	if len(keys) == 0 {
 		return nil, errors.New("the stored secrets of environment " + id + " are encrypted and no key is given")
 	}
+	var err error
+	for _, key := range keys {
+		var opened []byte
+		if opened, err = decryptWith(key, id, text); err == nil {
+			return opened, nil
+		}
+	}
+	return nil, err
+}
+
+func decryptWith(key cipher.AEAD, id, text string) ([]byte, error) {
 	data, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(data) < s.aead.NonceSize() {
+	if err != nil || len(data) < key.NonceSize() {
 		return nil, errors.New("the stored secrets of environment " + id + " are damaged")
 	}
-	nonce, box := data[:s.aead.NonceSize()], data[s.aead.NonceSize():]
-	return s.aead.Open(nil, nonce, box, []byte(id))
+	nonce, box := data[:key.NonceSize()], data[key.NonceSize():]
+	return key.Open(nil, nonce, box, []byte(id))
+}
+
+// current reports whether it is sealed as seal would do it now.
+func (s sealer) current(id, sealed string) bool {
+	if s.aead == nil {
+		return true // there is nothing better to do with it
+	}
+	text, ok := strings.CutPrefix(sealed, aesGCMPrefix)
+	if !ok {
+		return false
+	}
+	_, err := decryptWith(s.aead, id, text)
+	return err == nil
 }

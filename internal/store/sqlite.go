@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -32,13 +30,13 @@ func openSQLite(path string) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	writes, err := sql.Open("sqlite", sqliteURL(path, "immediate"))
+	writes, err := openPrepared(sqliteURL(path, "immediate"))
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	// River's driver and SQLite itself want a single writer.
 	writes.SetMaxOpenConns(1)
-	reads, err := sql.Open("sqlite", sqliteURL(path, "deferred")+"&_pragma=query_only(1)")
+	reads, err := openPrepared(sqliteURL(path, "deferred") + "&_pragma=query_only(1)")
 	if err != nil {
 		return nil, errors.Join(err, writes.Close(), lock.Close())
 	}
@@ -46,10 +44,11 @@ func openSQLite(path string) (*backend, error) {
 	reads.SetMaxIdleConns(readConnections)
 	return &backend{
 		db: writes, reads: reads, river: riversqlite.New(writes), goose: goose.DialectSQLite3, exclusive: true,
-		transient: func(error) bool { return false },
-		turn:      new(turns).take,
-		alone:     func(ctx context.Context, f func(context.Context) error) error { return f(ctx) },
-		held:      lock,
+		transient:  func(error) bool { return false },
+		turn:       new(turns).take,
+		alone:      func(ctx context.Context, f func(context.Context) error) error { return f(ctx) },
+		listTables: `SELECT name FROM sqlite_schema WHERE type = 'table'`,
+		held:       lock,
 	}, nil
 }
 

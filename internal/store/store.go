@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type Config struct {
 	// they are stored in the clear, protected by the database's own access
 	// control (the mode 0600 of an SQLite file).
 	Key []byte
+	// OldKeys open what was encrypted before; see Reseal.
+	OldKeys [][]byte
 }
 
 // defaultWorkers suits work that mostly waits for other machines.
@@ -49,6 +52,13 @@ type Store struct {
 	workers  int
 	now      func() time.Time
 	running  atomic.Bool
+	arrivals arrivals
+	recipes  recipes
+	courses  courses
+	own      own
+	// replica names this process among those on the database.
+	replica string
+	present presence
 }
 
 var (
@@ -64,7 +74,7 @@ var (
 // CodeConflict one when another process holds the SQLite file, and
 // CodeUnavailable when the database does not answer.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	sealer, err := newSealer(cfg.Key)
+	sealer, err := newSealer(cfg.Key, cfg.OldKeys...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		db: back.db, reads: back.reads, back: back, sealer: sealer,
-		bell: newBell(), log: cfg.Log, workers: cfg.Workers, now: cfg.Now,
+		bell: newBell(), log: cfg.Log, workers: cfg.Workers, now: cfg.Now, replica: rand.Text(),
 	}
 	s.river = belled{back.river, s.bell}
 	if s.workers == 0 {

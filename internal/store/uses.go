@@ -13,9 +13,12 @@ import (
 const upsertUse = `INSERT INTO uses (environment, document) VALUES ($1, $2)
 	ON CONFLICT (environment) DO UPDATE SET document = excluded.document`
 
-func putUses(ctx context.Context, tx *sql.Tx, uses []environment.Use) error {
+// anyVersion is for rows that are written over whatever is there.
+const anyVersion = -1
+
+func (s *Store) putUses(ctx context.Context, tx *sql.Tx, uses []environment.Use) error {
 	for _, use := range uses {
-		document, err := encode(use)
+		document, err := encodeOver(ctx, tx, &s.own, use, anyVersion, `SELECT document FROM uses WHERE environment = $1`, use.Environment)
 		if err != nil {
 			return fmt.Errorf("encode the use of %s: %w", use.Environment, err)
 		}

@@ -36,11 +36,12 @@ const (
 	// countWakeup keeps the most urgent wish until the row is settled. The
 	// count starts at the time, so that it never repeats a value that a pass
 	// remembers from before the count was dropped.
-	countWakeup = `INSERT INTO wakeups (kind, id, wanted, tries, urgency) VALUES ($1, $2, $4, 0, $3)
+	countWakeup = `INSERT INTO wakeups (kind, id, wanted, tries, urgency, trail) VALUES ($1, $2, $4, 0, $3, $5)
 		ON CONFLICT (kind, id) DO UPDATE SET wanted = wakeups.wanted + 1, urgency =
-			CASE WHEN excluded.urgency < wakeups.urgency THEN excluded.urgency ELSE wakeups.urgency END
+			CASE WHEN excluded.urgency < wakeups.urgency THEN excluded.urgency ELSE wakeups.urgency END,
+			trail = CASE WHEN excluded.trail <> '' THEN excluded.trail ELSE wakeups.trail END
 		RETURNING urgency`
-	readWakeup = `SELECT wanted FROM wakeups WHERE kind = $1 AND id = $2`
+	readWakeup = `SELECT wanted, trail FROM wakeups WHERE kind = $1 AND id = $2`
 	// endWakeup also counts failures in a row, and locks the row on PostgreSQL, so that a wake-up comes
 	// either before it, and is seen, or after the next job exists.
 	endWakeup = `INSERT INTO wakeups (kind, id, wanted, tries, urgency) VALUES ($1, $2, 0, $3, $4)
@@ -62,7 +63,7 @@ const makeFetchable = `UPDATE river_job SET state = 'available' WHERE id = $1 AN
 // that is under way meets the counter at its end and looks again.
 func (s *Store) wake(ctx context.Context, tx *sql.Tx, job environment.Job) error {
 	var urgency int
-	err := tx.QueryRowContext(ctx, countWakeup, string(job.Kind), job.ID, priority(job.Urgency), s.now().UnixMicro()).Scan(&urgency)
+	err := tx.QueryRowContext(ctx, countWakeup, string(job.Kind), job.ID, priority(job.Urgency), s.now().UnixMicro(), trailFrom(ctx)).Scan(&urgency)
 	if err != nil {
 		return err
 	}
@@ -117,14 +118,15 @@ type outcome struct {
 	cancelled bool // the process is stopping; nobody's fault
 }
 
-// begin reads what finish compares with. A wake-up before it is answered by
-// this pass, one after it by the next.
-func (s *Store) begin(ctx context.Context, args look) (wanted int64, err error) {
-	err = s.reads.QueryRowContext(ctx, readWakeup, string(args.Row), args.ID).Scan(&wanted)
+// begin reads what finish compares with, and whose wish the pass carries out.
+// A wake-up before it is answered by this pass, one after it by the next.
+func (s *Store) begin(ctx context.Context, args look) (under context.Context, wanted int64, err error) {
+	var trail string
+	err = s.reads.QueryRowContext(ctx, readWakeup, string(args.Row), args.ID).Scan(&wanted, &trail)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
+		err = nil
 	}
-	return wanted, err
+	return onTrail(ctx, trail, args), wanted, err
 }
 
 // finish ends a pass in one transaction: its job goes, and the next comes if

@@ -1,3 +1,3 @@
-// Package storetest gives tests of other packages a real store on SQLite. It
-// is for tests only.
+// Package storetest gives tests of other packages a real store on SQLite, and a
+// real PostgreSQL where one is installed. It is for tests only.
 package storetest

@@ -1,0 +1,4 @@
+package store
+
+// AbsentFor is for tests that wait longer.
+const AbsentFor = absentFor
