@@ -2,7 +2,6 @@ package environment
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -11,7 +10,7 @@ import (
 // a person's patience and money, and the only one there is.
 const coldReturn = 30 * time.Minute
 
-// A week is cut into slots, and what is remembered of a slot is how many
+// A week is cut into slots by the clock of the course, and what is remembered of a slot is how many
 // people came back after how long. Beyond the last bin nobody came back.
 const (
 	slot     = 30 * time.Minute
@@ -33,8 +32,15 @@ type Habits struct {
 	Back map[int][]float64 `json:"back,omitempty"`
 	// Away is who has stopped and is not back, and since when.
 	Away map[string]time.Time `json:"away,omitempty"`
+	// Came and Expected are the same of environments that a schedule started:
+	// how long they were ready before their person came.
+	Came     map[int][]float64    `json:"came,omitempty"`
+	Expected map[string]time.Time `json:"expected,omitempty"`
 	// Settled is when Away was last gone through.
 	Settled time.Time `json:"settled,omitzero"`
+	// Zone is the clock that the week is told by, the course's; nil is UTC. It
+	// is not kept: a course may move.
+	Zone *time.Location `json:"-"`
 }
 
 // Stopped notes that somebody's use ended at a time. It reports whether that
@@ -59,7 +65,27 @@ func (h *Habits) Returned(who string, at time.Time) bool {
 		return false
 	}
 	delete(h.Away, who)
-	h.count(stopped, at.Sub(stopped))
+	h.count(&h.Back, stopped, at.Sub(stopped))
+	return true
+}
+
+// expect notes that a schedule had something ready for somebody.
+func (h *Habits) expect(who string, ready time.Time) {
+	if h.Expected == nil {
+		h.Expected = map[string]time.Time{}
+	}
+	h.Expected[who] = ready
+}
+
+// came notes when somebody came for whom a schedule had something ready. It
+// reports whether that was news.
+func (h *Habits) came(who string, at time.Time) bool {
+	ready, ok := h.Expected[who]
+	if !ok || at.Before(ready) {
+		return false
+	}
+	delete(h.Expected, who)
+	h.count(&h.Came, ready, at.Sub(ready))
 	return true
 }
 
@@ -69,11 +95,18 @@ func (h *Habits) Settle(now time.Time) bool {
 		return false
 	}
 	h.Settled = now
+	back := h.close(h.Away, &h.Back, now)
+	came := h.close(h.Expected, &h.Came, now)
+	return back || came
+}
+
+// close counts who has been waited for too long. It reports whether anybody has.
+func (h *Habits) close(open map[string]time.Time, counts *map[int][]float64, now time.Time) bool {
 	news := false
-	for who, stopped := range h.Away {
-		if now.Sub(stopped) >= Beyond {
-			delete(h.Away, who)
-			h.count(stopped, Beyond)
+	for who, since := range open {
+		if now.Sub(since) >= Beyond {
+			delete(open, who)
+			h.count(counts, since, Beyond)
 			news = true
 		}
 	}
@@ -84,24 +117,28 @@ func (h *Habits) Settle(now time.Time) bool {
 // slot: a class of thirty is forgotten in a month, as courses change.
 const fade = 0.99
 
-func (h *Habits) count(stopped time.Time, away time.Duration) {
-	if h.Back == nil {
-		h.Back = map[int][]float64{}
+func (h *Habits) count(in *map[int][]float64, since time.Time, took time.Duration) {
+	if *in == nil {
+		*in = map[int][]float64{}
 	}
-	at := slotOf(stopped)
-	counts := h.Back[at]
+	at := h.slotOf(since)
+	counts := (*in)[at]
 	if len(counts) != bins+1 {
 		counts = make([]float64, bins+1)
-		h.Back[at] = counts
+		(*in)[at] = counts
 	}
 	for i := range counts {
 		counts[i] *= fade
 	}
-	counts[min(int(away/bin), bins)]++
+	counts[min(int(took/bin), bins)]++
 }
 
-// slotOf is the slot of the week, from Sunday, in the time's own zone.
-func slotOf(t time.Time) int {
+// slotOf is the slot of the week, from Sunday, on the clock of the course: a
+// lab at ten is at ten in summer and in winter.
+func (h *Habits) slotOf(t time.Time) int {
+	if t = t.UTC(); h.Zone != nil {
+		t = t.In(h.Zone)
+	}
 	return (int(t.Weekday())*24*60 + t.Hour()*60 + t.Minute()) / int(slot/time.Minute)
 }
 
@@ -118,11 +155,11 @@ const (
 // enough is how many observations, by their weight, are something to go by.
 const enough = 5.0
 
-// near adds up what is known about a time of the week.
-func (h Habits) near(at time.Time) []float64 {
-	here := slotOf(at)
+// near adds up what was counted around a time of the week.
+func (h *Habits) near(counted map[int][]float64, at time.Time) []float64 {
+	here := h.slotOf(at)
 	sum := make([]float64, bins+1)
-	for s, counts := range h.Back {
+	for s, counts := range counted {
 		weight := weightAny
 		switch away := (s - here + slots) % slots; {
 		case away == 0:
@@ -146,22 +183,43 @@ func (h Habits) near(at time.Time) []float64 {
 // that time of the week before; Policy.Idle while too little is known. It is
 // pure.
 func IdleLimit(p Policy, h Habits, at time.Time) (limit time.Duration, why string) {
-	seen := h.near(at)
+	limit, within, percent := cheapest(h.near(h.Back, at), p.IdleMin, p.IdleMax)
+	if limit == 0 {
+		return p.Idle, "too little is known yet about when people come back at this time"
+	}
+	return limit, fmt.Sprintf("of those who stopped at this time before, %.0f %% came back within %s", percent, FormatDuration(within))
+}
+
+// unusedLimit is the same for what a schedule had ready at a time and nobody
+// has used yet, by how late people came before: between Policy.Idle and
+// Unused, and 0 while too little is known.
+func unusedLimit(p Policy, h Habits, ready time.Time) (limit time.Duration, why string) {
+	limit, within, percent := cheapest(h.near(h.Came, ready), p.Idle, max(p.Unused, p.Idle))
+	if limit == 0 {
+		return 0, ""
+	}
+	return limit, fmt.Sprintf("when one was ready at this time before, %.0f %% came within %s", percent, FormatDuration(within))
+}
+
+// cheapest is the limit between least and most that would have cost least, and
+// how many percent were there within a time that says something about it; 0
+// while too little was seen.
+func cheapest(seen []float64, least, most time.Duration) (limit, within time.Duration, percent float64) {
 	total := 0.0
 	for _, n := range seen {
 		total += n
 	}
 	if total < enough {
-		return p.Idle, "too little is known yet about when people come back at this time"
+		return 0, 0, 0
 	}
 	best := -1.0
-	for t := p.IdleMin; t <= p.IdleMax; t += bin {
+	for t := least; t <= most; t += bin {
 		if c := expected(seen, t); best < 0 || c < best-1e-9 {
 			best, limit = c, t
 		}
 	}
-	within := max(limit, 40*time.Minute)
-	return limit, fmt.Sprintf("of those who stopped at this time before, %.0f %% came back within %s", 100*share(seen, within)/total, FormatDuration(within))
+	within = max(limit, 40*time.Minute)
+	return limit, within, 100 * share(seen, within) / total
 }
 
 // expected is what a limit would have cost, as time of a running environment.
@@ -190,8 +248,11 @@ func share(seen []float64, within time.Duration) float64 {
 // who stopped, and who came back. It reports whether there was news.
 func (h *Habits) Observe(e Environment, first bool, u Use) bool {
 	news := h.Settle(u.Activity.At)
-	if first && !strings.HasPrefix(e.RequestedBy, "schedule:") { // a person asked for it
-		news = h.Returned(e.Owner, e.CreatedAt) || news
+	if first {
+		news = h.begun(e) || news
+	}
+	if u.Ever {
+		news = h.came(e.Owner, latest(u.Activity.Last(), e.ReadyAt)) || news
 	}
 	switch v := u.Verdict; {
 	case v.Is == VerdictActive:
@@ -202,13 +263,27 @@ func (h *Habits) Observe(e Environment, first bool, u Use) bool {
 	return news
 }
 
+// begun learns from an environment that was just made.
+func (h *Habits) begun(e Environment) bool {
+	if e.Scheduled() {
+		h.expect(e.Owner, e.ReadyAt)
+		return true
+	}
+	came := h.came(e.Owner, e.CreatedAt) // a person asked for it
+	return h.Returned(e.Owner, e.CreatedAt) || came
+}
+
 // Bound sets the idle limit for as long as an environment stays idle, where
 // its policy lets it be learnt. It does not change within a stretch of
 // idleness, so that what was announced stays true.
-func (u *Use) Bound(p Policy, h Habits) {
+func (u *Use) Bound(p Policy, e Environment, h Habits) {
 	switch {
 	case !p.Adaptive || u.Verdict.Is == VerdictActive:
 		u.Limit, u.LimitWhy = 0, ""
+	case !u.Ever:
+		if e.Scheduled() && u.Verdict.Is == VerdictIdle && u.Limit == 0 {
+			u.Limit, u.LimitWhy = unusedLimit(p, h, u.Verdict.Since)
+		}
 	case u.Verdict.Is == VerdictIdle && u.Limit == 0:
 		u.Limit, u.LimitWhy = IdleLimit(p, h, u.Verdict.Since)
 	}

@@ -45,6 +45,28 @@ func (b Budget) sentence() string {
 	return fmt.Sprintf("%s has used about $%.2f of the $%.2f for %s.", b.whose(), b.Spent, b.USD, b.Month.Format("January 2006"))
 }
 
+// toOwner is sentence for the owner, who wants to know what follows.
+func (b Budget) toOwner(mark int) string {
+	in := ""
+	if b.Course != "" {
+		in = " in the course " + b.Course
+	}
+	spent := fmt.Sprintf("your budget%s for %s is spent: about $%.2f of $%.2f.", in, b.Month.Format("January 2006"), b.Spent, b.USD)
+	if mark < 100 {
+		return fmt.Sprintf("%d %% of %s", mark, spent)
+	}
+	return "All of " + spent + " Nothing new can be made until " + b.Month.AddDate(0, 1, 0).Format("2 January") + ", and what stands idle ends sooner."
+}
+
+// toTeacher is sentence for who teaches the course.
+func (b Budget) toTeacher(mark int) string {
+	said := fmt.Sprintf("%d %% of the budget of the course %s for %s is spent: about $%.2f of $%.2f.", min(mark, 100), b.Course, b.Month.Format("January 2006"), b.Spent, b.USD)
+	if mark < 100 {
+		return said
+	}
+	return said + " Nothing new can be made in it until " + b.Month.AddDate(0, 1, 0).Format("2 January") + ", and what stands idle ends sooner, unless an admin raises it."
+}
+
 // budgetsOf are the budgets that a policy sets for an owner in a course. An
 // owner's counts what the owner spent in the course; without a course, all.
 func budgetsOf(p Policy, owner, course string, now time.Time) []Budget {
@@ -79,8 +101,8 @@ func (s *Service) pages(ctx context.Context) func(Filter) ([]Environment, string
 // afford refuses a new environment when a budget is spent or the owner's hours
 // of the week are. Two requests at once may both pass at the last cent: it is
 // a limit on an estimate.
-func (s *Service) afford(ctx context.Context, r Request, p Profile) error {
-	policy, now := s.policy(p, r.Course), s.clock()
+func (s *Service) afford(ctx context.Context, r Request, policy Policy) error {
+	now := s.clock()
 	for _, b := range budgetsOf(policy, r.Owner, r.Course, now) {
 		var err error
 		if b.Spent, err = s.spent(ctx, b); err != nil {
@@ -118,12 +140,12 @@ func (s *Service) checkHours(ctx context.Context, r Request, p Policy, now time.
 }
 
 // Budgets tells each owner once a month when 50, 80 and 100 % of a budget are
-// spent, as an event of the owner's environment, and returns what was told, for
-// the staff's log. It looks only at budgets that a live environment counts
-// towards: nothing else spends.
+// spent, as an event of the owner's environment, and those who teach a course
+// of the course's, and returns what was told, for the log. It looks only at
+// budgets that a live environment counts towards: nothing else spends.
 func (s *Service) Budgets(ctx context.Context) ([]string, error) {
 	now := s.clock()
-	budgets, who, err := s.liveBudgets(ctx, now)
+	budgets, err := s.weigh(ctx, now)
 	if err != nil {
 		return nil, err
 	}
@@ -133,60 +155,31 @@ func (s *Service) Budgets(ctx context.Context) ([]string, error) {
 	}
 	var says []string
 	var events []Event
-	spent := map[string]bool{}
+	raised := false
 	for _, b := range budgets {
-		if b.Spent, err = s.spent(ctx, b); err != nil {
-			return nil, err
+		mark, before := b.reached(), told[b.key()]
+		if mark < before { // it was raised, and its marks are told anew
+			raised = true
+			told[b.key()] = mark
 		}
-		mark := b.reached()
-		spent[b.key()] = mark == 100
-		if mark <= told[b.key()] {
+		if mark <= before {
 			continue
 		}
 		told[b.key()] = mark
 		sentence := fmt.Sprintf("%d %% of a budget is spent: %s", mark, b.sentence())
 		says = append(says, sentence)
-		if b.Owner != "" { // a course's budget is its staff's business
-			events = append(events, event(who[b.key()], EventBudget, "daskbot", sentence, now))
+		if b.Owner != "" {
+			events = append(events, event(b.newest, EventBudget, "daskbot", b.toOwner(mark), now))
+			continue
+		}
+		if err := s.tellTeachers(ctx, b.Budget, mark, now); err != nil {
+			return nil, err
 		}
 	}
-	s.spentOut.Store(&spent)
-	if len(says) == 0 {
+	if len(says) == 0 && !raised {
 		return nil, nil
 	}
 	return says, s.noteBudgets(ctx, note, told, events)
-}
-
-// tight reports whether a budget that e counts towards was spent when Budgets
-// last looked. Nothing is known before it has: then nothing ends sooner.
-func (s *Service) tight(p Policy, e Environment, now time.Time) bool {
-	spent := s.spentOut.Load()
-	if spent == nil {
-		return false
-	}
-	for _, b := range budgetsOf(p, e.Owner, e.Course, now) {
-		if (*spent)[b.key()] {
-			return true
-		}
-	}
-	return false
-}
-
-// liveBudgets are those that live environments count towards, each once, with
-// the newest such environment by the budget's key.
-func (s *Service) liveBudgets(ctx context.Context, now time.Time) ([]Budget, map[string]Environment, error) {
-	var budgets []Budget
-	who := map[string]Environment{}
-	err := s.each(ctx, Filter{States: reapable}, func(e Environment) bool {
-		for _, b := range budgetsOf(s.TermsFor(e).Policy, e.Owner, e.Course, now) {
-			if _, known := who[b.key()]; !known {
-				who[b.key()] = e
-				budgets = append(budgets, b)
-			}
-		}
-		return true
-	})
-	return budgets, who, err
 }
 
 // reached is the highest mark that is spent, 0 for none.

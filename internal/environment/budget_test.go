@@ -27,9 +27,16 @@ func (b paid) Environments(_ context.Context, f Filter) (out []Environment, _ st
 type thrift struct {
 	shelf
 	policy Policy
+	of     map[string]Policy // of single profiles
 }
 
 func (t thrift) Policy() Policy { return t.policy }
+
+func (t thrift) Profile(name string) (Profile, bool) {
+	p, ok := t.shelf.Profile(name)
+	p.Policy = t.of[name]
+	return p, ok
+}
 
 // spender is a service with one ended and one live environment of alice's in
 // the course de, and what each spent.
@@ -45,8 +52,22 @@ func spender(p Policy, ended, live float64) (*Service, *rows) {
 	}
 	put("ended1", StateDeleted, 30*time.Hour, 10*time.Hour, ended)
 	put("live1", StateReady, 5*time.Hour, 0, live)
-	return NewService(ServiceConfig{Store: paid{r}, Feed: &Feed{}, Catalogue: thrift{policy: p}, Clusters: gates{}, Installation: "test",
-		Now: func() time.Time { return t0 }}), r
+	return budgeted(thrift{policy: p}, r), r
+}
+
+// taught is lecture with somebody who teaches it.
+type taught struct{ lecture }
+
+func (l taught) Class(ctx context.Context, id string) (Course, error) {
+	c, err := l.lecture.Class(ctx, id)
+	c.Staff = []string{"prof"}
+	return c, err
+}
+
+// budgeted is a service with these limits over those environments.
+func budgeted(c thrift, r *rows) *Service {
+	return NewService(ServiceConfig{Store: paid{r}, Feed: &Feed{}, Catalogue: c, Roster: taught{}, Clusters: gates{}, Installation: "test",
+		Now: func() time.Time { return t0 }})
 }
 
 func TestUpIsRefusedWhenTheMoneyOrTheHoursAreSpent(t *testing.T) {
@@ -102,8 +123,65 @@ func TestEachPartOfABudgetIsToldOnce(t *testing.T) {
 			events++
 		}
 	}
-	if events != 3 || len(r.events) != 3 {
+	if events != 3 || len(r.events) != 4 {
 		t.Errorf("got %d events of %d; want alice told three times, and not of the course's", events, len(r.events))
+	}
+	notice := r.events[len(r.events)-1]
+	o, err := ReadCourseOrder(t.Context(), paid{r}, notice.Order)
+	if err != nil || notice.Type != EventBudget || o.By.Subject != "prof" || o.Done.IsZero() || !strings.HasPrefix(o.Notice, "50 % of the budget of the course de") {
+		t.Errorf("got %+v, %+v, %v; want whoever teaches the course told of its budget", notice, o, err)
+	}
+}
+
+// TestABudgetIsAsLargeAsPolicySaysToday: whoever raises one means what stands
+// there, whose other limits were promised when it was asked for.
+func TestABudgetIsAsLargeAsPolicySaysToday(t *testing.T) {
+	small, large := Policy{OwnerBudget: 10}, Policy{OwnerBudget: 100}
+	s, r := spender(small, 9, 6)
+	live := r.envs["live1"]
+	live.Terms = Terms{Policy: small, From: map[string]string{"ownerBudget": "default"}}
+	r.envs["live1"] = live
+	spend := func(s *Service, usd float64) (says []string, tight bool) {
+		use := r.uses["live1"]
+		use.Spent[t0.Format(time.DateOnly)] = usd
+		r.uses["live1"] = use
+		says, err := s.Budgets(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return says, s.tight("live1")
+	}
+	if says, tight := spend(s, 6); len(says) != 1 || !tight {
+		t.Errorf("got %v, tight %v; want all of it spent", says, tight)
+	}
+	raised := budgeted(thrift{policy: large}, r)
+	if says, tight := spend(raised, 6); len(says) > 0 || tight {
+		t.Errorf("raised: got %v, tight %v; want nothing to tell", says, tight)
+	}
+	if says, _ := spend(raised, 75); len(says) != 1 || !strings.HasPrefix(says[0], "80 %") {
+		t.Errorf("raised, and spent again: got %v; want its marks told anew", says)
+	}
+}
+
+// TestEachProfileHasItsOwnBudget: where an owner's profiles differ, each
+// environment is judged by its own, and marks are told of the larger.
+func TestEachProfileHasItsOwnBudget(t *testing.T) {
+	_, r := spender(Policy{}, 9, 6)
+	newer := r.envs["live1"]
+	newer.ID, newer.Profile, newer.CreatedAt = "live2", "dask", t0
+	r.envs["live2"] = newer
+	for _, of := range []map[string]Policy{
+		{"plain": {OwnerBudget: 10}, "dask": {OwnerBudget: 100}},
+		{"plain": {OwnerBudget: 100}, "dask": {OwnerBudget: 10}},
+	} {
+		s := budgeted(thrift{of: of}, r)
+		says, err := s.Budgets(t.Context())
+		if err != nil || len(says) > 0 {
+			t.Errorf("%v: told %v, %v; want nothing, for more may be spent", of, says, err)
+		}
+		if s.tight("live1") != (of["plain"].OwnerBudget == 10) || s.tight("live2") != (of["dask"].OwnerBudget == 10) {
+			t.Errorf("%v: got %v and %v; want each by its own profile", of, s.tight("live1"), s.tight("live2"))
+		}
 	}
 }
 

@@ -67,10 +67,15 @@ func (p Prices) machine(s ClusterShape) float64 {
 // booked at each look, at the number of nodes of then, and what ran since. On
 // a shared cluster it is an equal share among tenants.
 func CostOf(p Prices, e Environment, c Cluster, tenants int, u Use, now time.Time) Cost {
+	return costWith(p, e, c, tenants, 0, u, now)
+}
+
+// costWith is CostOf with what the disks of the cluster's volumes cost an hour.
+func costWith(p Prices, e Environment, c Cluster, tenants int, volumes float64, u Use, now time.Time) Cost {
 	if c.Given != "" || e.ClusterID == "" || c.AskedAt.IsZero() {
 		return Cost{PricesAsOf: p.AsOf}
 	}
-	usd, fee := hourly(p, c, tenants)
+	usd, fee := hourly(p, c, tenants, volumes)
 	if e.stopped(now) != now {
 		usd = first(u.Rate, usd)
 	}

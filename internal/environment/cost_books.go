@@ -48,16 +48,16 @@ func (e Environment) stopped(now time.Time) time.Time {
 }
 
 // hourly is what an hour costs a tenant of a cluster: an equal share of its
-// nodes and its management fee, and an address. fee is the part that the
-// provider's free tier may take off: that of zonal clusters.
-func hourly(p Prices, c Cluster, tenants int) (usd, fee float64) {
+// nodes, its management fee and the disks of its volumes, and an address. fee
+// is the part that the provider's free tier may take off: that of zonal
+// clusters.
+func hourly(p Prices, c Cluster, tenants int, volumes float64) (usd, fee float64) {
 	if c.Given != "" || c.AskedAt.IsZero() {
 		return 0, 0
 	}
 	share := 1 / float64(max(tenants, 1))
-	perNode := p.machine(c.Shape) + p.Address + float64(c.Shape.DiskGB)*p.DiskGBMonth/hoursPerMonth
 	if strings.Count(c.Location, "-") == 2 { // a zone, such as us-central1-a
 		fee = p.Management * share
 	}
-	return (p.Management+float64(max(c.Nodes, c.Shape.Nodes))*perNode)*share + p.ForwardingRule, fee
+	return (p.Management+float64(max(c.Nodes, c.Shape.Nodes))*p.node(c.Shape)+volumes)*share + p.ForwardingRule, fee
 }

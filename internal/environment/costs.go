@@ -78,11 +78,11 @@ func (q *CostQuery) complete(now time.Time) error {
 	if ways := []CostBy{CostByOwner, CostByDay, CostByProfile, CostByCourse}; !slices.Contains(ways, q.By) {
 		return Invalid("by", "Costs can be added up by owner, day, profile or course, for example \"owner\".")
 	}
-	if q.From.IsZero() {
-		q.From = monthOf(first(q.To, now))
-	}
 	if q.To.IsZero() {
 		q.To = dayOf(now).AddDate(0, 0, 1)
+	}
+	if q.From.IsZero() {
+		q.From = monthOf(q.To.AddDate(0, 0, -1)) // To is the day after the last
 	}
 	q.From, q.To = dayOf(q.From), dayOf(q.To)
 	if !q.From.Before(q.To) || q.To.Sub(q.From) > longestReport {
@@ -165,7 +165,7 @@ func (r rates) of(ctx context.Context, e Environment, u Use) (usd, fee float64, 
 		}
 		r.shares[e.ClusterID] = at
 	}
-	usd, fee = hourly(r.s.listed(), at.cluster, at.tenants)
+	usd, fee = hourly(r.s.listed(), at.cluster, at.tenants, r.s.volumesOf(ctx, at.cluster))
 	return usd, fee, nil
 }
 

@@ -59,6 +59,10 @@ func TestCostQuery(t *testing.T) {
 	if err := month.complete(now); err != nil || month.By != CostByOwner || !month.From.Equal(day0.AddDate(0, 0, -22)) || !month.To.Equal(day0.AddDate(0, 0, 1)) {
 		t.Errorf("got %+v, %v; want this month by owner", month, err)
 	}
+	november := CostQuery{To: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+	if err := november.complete(now); err != nil || november.From.Format(time.DateOnly) != "2026-11-01" {
+		t.Errorf("until the end of November: got %+v, %v; want all of it", november, err)
+	}
 	for name, q := range map[string]CostQuery{
 		"by": {By: "planet"}, "backwards": {From: day0, To: day0.AddDate(0, 0, -1)}, "too long": {From: day0.AddDate(-2, 0, 0)},
 	} {
@@ -92,6 +96,17 @@ func TestCostOf(t *testing.T) {
 		x.want.PricesAsOf = p.AsOf
 		if diff := cmp.Diff(x.want, CostOf(p, x.e, c, x.tenants, x.u, at), cents, cmp.AllowUnexported(Cost{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestNodesArePricedWithTheDiskTheyBootFrom(t *testing.T) {
+	p := Prices{DiskGBMonth: hoursPerMonth, BalancedGBMonth: 3 * hoursPerMonth, Machines: map[string]float64{"m": 0.5}}
+	for kind, want := range map[string]float64{"": 2, "pd-standard": 2, "pd-balanced": 6, "pd-ssd": 8.5, "hyperdisk-balanced": 8.5} {
+		shape := ClusterShape{MachineType: "m", Nodes: 1, DiskGB: 2, DiskType: kind}
+		alone, _ := hourly(p, Cluster{AskedAt: day0, Shape: shape}, 1, 0)
+		if math.Abs(alone-0.5-want) > 1e-9 || math.Abs(p.ofCluster(OwnedCluster{Shape: shape})-0.5-want) > 1e-9 {
+			t.Errorf("%q: got %v and %v; want a disk of %v", kind, alone, p.ofCluster(OwnedCluster{Shape: shape}), want)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package environment
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Environment is what `up` gives one owner in one course: releases on a
 // cluster, an address, credentials and a deadline. The row is the truth; the
@@ -62,6 +65,9 @@ type Environment struct {
 	// ClassOver is when a schedule ended its class: from then on it goes as soon
 	// as nobody uses it. Zero while there is none, and once a person keeps it.
 	ClassOver time.Time
+	// CourseEnd is the end that its course sets: its owner left, or the course
+	// is over. Nil while there is none. Use does not put it off.
+	CourseEnd *CourseEnd
 	// Extensions counts how often its owner moved the deadline.
 	Extensions int
 	// Protected keeps the reaper away; nil while it is not.
@@ -75,6 +81,9 @@ type Environment struct {
 	ObservedGeneration int64 // the last one carried out
 	Version            int64 // counts writes; compare-and-set uses it
 }
+
+// Scheduled reports whether a schedule asked for it, and no person.
+func (e Environment) Scheduled() bool { return strings.HasPrefix(e.RequestedBy, "schedule:") }
 
 // Protection is a person's word that the reaper leaves an environment alone.
 type Protection struct {
@@ -146,14 +155,16 @@ const (
 	KindBackendService  ResourceKind = "backendServices"
 	KindHealthCheck     ResourceKind = "healthChecks"
 	KindHTTPHealthCheck ResourceKind = "httpHealthChecks"
+	KindEndpointGroup   ResourceKind = "networkEndpointGroups"
 	KindFirewall        ResourceKind = "firewalls"
 	KindAddress         ResourceKind = "addresses"
 	KindDisk            ResourceKind = "disks"
+	KindSnapshot        ResourceKind = "snapshots"
 )
 
 // ResourceKinds lists the kinds in deletion order: a forwarding rule holds
 // its target pool, a target pool its health check.
 func ResourceKinds() []ResourceKind {
 	return []ResourceKind{KindForwardingRule, KindTargetPool, KindBackendService, KindHealthCheck,
-		KindHTTPHealthCheck, KindFirewall, KindAddress, KindDisk}
+		KindHTTPHealthCheck, KindEndpointGroup, KindFirewall, KindAddress, KindDisk, KindSnapshot}
 }

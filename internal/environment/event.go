@@ -7,8 +7,9 @@ import "time"
 type Event struct {
 	Seq         int64 // given by the store, rising; the SSE id
 	At          time.Time
-	Environment string // "" for events of a cluster alone
+	Environment string // "" for events of a cluster or an order alone
 	Cluster     string
+	Order       string // of a class; see CourseOrder
 	Type        EventType
 	State       State
 	Phase       Phase
@@ -38,5 +39,9 @@ const (
 	EventBudget     EventType = "budget"   // a part of a budget is spent
 	EventDeleted    EventType = "deleted"  // confirmed gone
 	EventLinked     EventType = "linked"   // a person's project was linked
+	EventOrdered    EventType = "ordered"  // a command for a class was carried out
+	EventMuted      EventType = "muted"    // an address could not be notified for long and is not any more
+	EventPaused     EventType = "paused"   // somebody stopped the reaper, for the reason in Detail
+	EventResumed    EventType = "resumed"  // somebody let it go on
 	EventSwept      EventType = "swept"    // something left over in the cloud was found and is being deleted
 )

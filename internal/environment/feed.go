@@ -6,11 +6,30 @@ import (
 )
 
 // Feed tells followers inside this process that something was written about
-// an environment. It carries no data: followers read the store. Replicas do
-// not hear each other; followers therefore also look from time to time.
+// an environment. It carries no data but the id: followers read the store. What another
+// replica wrote comes by Publish, which may miss some; followers therefore also
+// look from time to time.
 type Feed struct {
-	mu   sync.Mutex
-	subs map[string]map[chan struct{}]struct{}
+	mu      sync.Mutex
+	subs    map[string]map[chan struct{}]struct{}
+	hearers map[*func(string)]struct{}
+}
+
+// Listen calls told with the id of each environment that something was written
+// about, and with "" when some may have been missed, until stop is called. told
+// returns at once, and does not use the feed.
+func (f *Feed) Listen(told func(id string)) (stop func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hearers == nil {
+		f.hearers = map[*func(string)]struct{}{}
+	}
+	f.hearers[&told] = struct{}{}
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.hearers, &told)
+	}
 }
 
 // Subscribe returns a channel that gets a value after each write about the
@@ -36,15 +55,29 @@ func (f *Feed) Subscribe(id string) (<-chan struct{}, func()) {
 	}
 }
 
-func (f *Feed) publish(id string) {
+// Publish tells the followers of an environment, and those of all; with "" it
+// tells everybody.
+func (f *Feed) Publish(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, key := range []string{id, ""} {
-		for ch := range f.subs[key] {
-			select {
-			case ch <- struct{}{}:
-			default: // a value is waiting already
-			}
+	for told := range f.hearers {
+		(*told)(id)
+	}
+	if id == "" {
+		for _, followers := range f.subs {
+			wakeAll(followers)
+		}
+		return
+	}
+	wakeAll(f.subs[id])
+	wakeAll(f.subs[""])
+}
+
+func wakeAll(followers map[chan struct{}]struct{}) {
+	for ch := range followers {
+		select {
+		case ch <- struct{}{}:
+		default: // a value is waiting already
 		}
 	}
 }
@@ -65,13 +98,13 @@ func (a announced) Commit(ctx context.Context, change Change) error {
 	}
 	told := map[string]bool{}
 	for _, ev := range change.Events {
-		if ev.Environment != "" && !told[ev.Environment] {
-			told[ev.Environment] = true
-			a.feed.publish(ev.Environment)
+		if id := first(ev.Environment, ev.Order); id != "" && !told[id] {
+			told[id] = true
+			a.feed.Publish(id)
 		}
 	}
 	if change.Environment != nil && !told[change.Environment.ID] {
-		a.feed.publish(change.Environment.ID)
+		a.feed.Publish(change.Environment.ID)
 	}
 	return nil
 }

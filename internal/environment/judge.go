@@ -26,8 +26,9 @@ const (
 )
 
 // recent is how fresh a last use makes an environment active: a hub's last
-// activity can be six minutes old although somebody is typing.
-const recent = 10 * time.Minute
+// activity can be six minutes old although somebody is typing. It is no longer
+// than that takes, since each stop is paid for as long.
+const recent = 7 * time.Minute
 
 // recently is recent, and less where a whole idle limit is hardly more.
 func recently(p Policy) time.Duration {
@@ -93,6 +94,26 @@ const (
 	ReapSkip   ReapAction = "skip" // not the reaper's business now: being made, or protected
 )
 
+// SkipCause says why something is skipped, for counting.
+type SkipCause string
+
+// Why. Judge skips for the first three, a run for the others.
+const (
+	SkipGoing     SkipCause = "going"     // it is being deleted already
+	SkipMaking    SkipCause = "making"    // it is still being made
+	SkipProtected SkipCause = "protected" // only a person ends it
+	SkipPaused    SkipCause = "paused"    // the reaper is
+	SkipHeld      SkipCause = "held"      // too many look idle at once
+	SkipCap       SkipCause = "cap"       // the run had ended as many as it may
+	SkipLate      SkipCause = "late"      // there was no time to look at it
+	SkipFailed    SkipCause = "failed"    // it could not be done
+)
+
+// SkipCauses lists them.
+func SkipCauses() []SkipCause {
+	return []SkipCause{SkipGoing, SkipMaking, SkipProtected, SkipPaused, SkipHeld, SkipCap, SkipLate, SkipFailed}
+}
+
 // Judgement is what Judge decided and why.
 type Judgement struct {
 	Action ReapAction
@@ -104,34 +125,11 @@ type Judgement struct {
 	Cause EndCause
 	// Lead is which of the policy's warnings a ReapWarn is.
 	Lead time.Duration
+	// Skip says why, for a ReapSkip.
+	Skip SkipCause
 	// Revive: it was announced to end and is not going to; the announcement is
 	// taken back.
 	Revive bool
-}
-
-// EndCause is why an environment ends by itself.
-type EndCause string
-
-// The causes.
-const (
-	EndDeadline EndCause = "deadline" // the time it was given is over
-	EndMaximum  EndCause = "maximum"  // the longest life that policy allows is over
-	EndIdle     EndCause = "idle"     // nobody has used it for the idle limit
-	EndUnused   EndCause = "unused"   // nobody has ever used it
-	EndClass    EndCause = "class"    // its class is over, by schedule, and nobody uses it
-)
-
-// ForWantOfUse reports whether using it would keep it.
-func (c EndCause) ForWantOfUse() bool { return c == EndIdle || c == EndUnused || c == EndClass }
-
-// Ending is the end that the owner was told of. It is what was promised: an
-// environment never ends before it, and an end that moved is told anew.
-type Ending struct {
-	At    time.Time     `json:"at"`
-	Cause EndCause      `json:"cause"`
-	Lead  time.Duration `json:"lead"` // which warning it was
-	// ToldAt is when; the first of the warnings about this end.
-	ToldAt time.Time `json:"toldAt"`
 }
 
 // minIdleLooks is how often in a row an environment must be found idle.
@@ -156,11 +154,11 @@ const slack = 2 * time.Minute
 func Judge(p Policy, e Environment, u Use, now time.Time) Judgement {
 	switch {
 	case e.Desired == Absent:
-		return Judgement{Action: ReapSkip, Reason: "It is being deleted already."}
+		return Judgement{Action: ReapSkip, Skip: SkipGoing, Reason: "It is being deleted already."}
 	case e.ReadyAt.IsZero():
 		return notReady(e, now)
 	case e.Protected != nil:
-		return Judgement{Action: ReapSkip, Reason: "Protected by " + e.Protected.By + "; nothing ends it but a person.", Revive: e.Ending != nil}
+		return Judgement{Action: ReapSkip, Skip: SkipProtected, Reason: "Protected by " + e.Protected.By + "; nothing ends it but a person.", Revive: e.Ending != nil}
 	}
 	end, cause, reason := endOf(p, e, u, now)
 	if end.IsZero() {
@@ -168,9 +166,15 @@ func Judge(p Policy, e Environment, u Use, now time.Time) Judgement {
 	}
 	j := Judgement{Action: ReapKeep, At: end, Cause: cause, Reason: reason}
 	leads := leadsFor(p, cause, u, now)
-	if e.Ending != nil && e.Ending.Cause == cause && end.Sub(e.Ending.At) <= slack {
-		j.At = e.Ending.At // what was promised, also when it would have come earlier
-		return promised(j, *e.Ending, leads, now)
+	switch told := e.Ending; {
+	case told == nil:
+	case told.Cause == cause && end.Sub(told.At) <= slack:
+		j.At = told.At // what was promised, also when it would have come earlier
+		return promised(j, *told, leads, now)
+	case told.shields(j):
+		j.At, j.Cause = told.At, told.Cause
+		j.Reason += " Its owner was told of " + clockTime(told.At) + ", and it does not end before."
+		return promised(j, *told, leadsFor(p, told.Cause, u, now), now)
 	}
 	return surprise(j, e, leads, now, maximum(p, e))
 }
@@ -180,7 +184,10 @@ func notReady(e Environment, now time.Time) Judgement {
 	if !e.ExpiresAt.IsZero() && !now.Before(e.ExpiresAt) {
 		return Judgement{Action: ReapDelete, At: e.ExpiresAt, Cause: EndDeadline, Reason: "Its time was over before it was ready."}
 	}
-	return Judgement{Action: ReapSkip, At: e.ExpiresAt, Reason: "It is still being made."}
+	if end := courseEnd(e); !end.at.IsZero() && !now.Before(end.at) {
+		return Judgement{Action: ReapDelete, At: end.at, Cause: end.cause, Reason: end.reason}
+	}
+	return Judgement{Action: ReapSkip, Skip: SkipMaking, At: e.ExpiresAt, Reason: "It is still being made."}
 }
 
 // maximum is when it ends whatever happens; zero for never.
@@ -206,7 +213,7 @@ func (a ending) before(b ending) bool {
 // endOf is the earliest end that would come if nothing changed.
 func endOf(p Policy, e Environment, u Use, now time.Time) (time.Time, EndCause, string) {
 	end := deadline(p, e, u, now)
-	for _, other := range []ending{idleEnd(p, e, u, now), classEnd(e, u)} {
+	for _, other := range []ending{idleEnd(p, e, u, now), classEnd(e, u), courseEnd(e)} {
 		if other.before(end) {
 			end = other
 		}
@@ -246,6 +253,24 @@ func classEnd(e Environment, u Use) ending {
 	return ending{e.ClassOver, EndClass, "Its class was over at " + clockTime(e.ClassOver) + ", and nobody is using it: " + u.Verdict.Reason + "."}
 }
 
+// courseEnd is the end that the course sets, whoever uses it.
+func courseEnd(e Environment) ending {
+	if e.CourseEnd == nil {
+		return ending{}
+	}
+	reason := "The course " + e.Course + " ends at " + clockTime(e.CourseEnd.At) + "."
+	if e.CourseEnd.Cause == EndLeft {
+		reason = e.Owner + " is no longer on the roster of the course " + e.Course + "; what they have there is kept until " + clockTime(e.CourseEnd.At) + "."
+	}
+	return ending{e.CourseEnd.At, e.CourseEnd.Cause, reason}
+}
+
+// stillEnds reports whether what the owner was told is the course's own end,
+// which an earlier one does not take back.
+func stillEnds(e Environment) bool {
+	return e.Ending != nil && e.CourseEnd != nil && e.Ending.Cause == e.CourseEnd.Cause && e.Ending.At.Equal(e.CourseEnd.At)
+}
+
 func inUse(u Use) string {
 	switch u.Verdict.Is {
 	case VerdictActive:
@@ -275,10 +300,10 @@ func idleEnd(p Policy, e Environment, u Use, now time.Time) ending {
 // it is not simply the policy's.
 func idleLimit(p Policy, u Use, now time.Time) (limit time.Duration, why string) {
 	switch {
-	case !u.Ever:
-		limit = max(p.Unused, p.Idle)
 	case p.Adaptive && u.Limit > 0:
 		limit, why = u.Limit, " ("+u.LimitWhy+")"
+	case !u.Ever:
+		limit = max(p.Unused, p.Idle)
 	default:
 		limit = p.Idle
 	}
@@ -340,7 +365,7 @@ func surprise(j Judgement, e Environment, leads []time.Duration, now, hard time.
 		return j
 	case due < 0:
 		// It ends later than any warning; what was announced for earlier is off.
-		j.Revive = e.Ending != nil
+		j.Revive = e.Ending != nil && !stillEnds(e)
 		return j
 	}
 	// Whoever was not told in time gets the time of the last warning.

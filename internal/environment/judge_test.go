@@ -22,6 +22,10 @@ func hub(edit ...func(*Environment)) Environment {
 
 func classOver(e *Environment) { e.ClassOver = t0.Add(time.Hour) }
 
+func left(at time.Duration) func(*Environment) {
+	return func(e *Environment) { e.CourseEnd = &CourseEnd{At: t0.Add(at), Cause: EndLeft} }
+}
+
 func told(cause EndCause, at, lead time.Duration) func(*Environment) {
 	return func(e *Environment) { e.Ending = &Ending{At: t0.Add(at), Cause: cause, Lead: lead} }
 }
@@ -72,11 +76,26 @@ func TestJudge(t *testing.T) {
 		{"extended: the warning is taken back", hub(told(EndDeadline, 3*h, 10*minute)), verdict(VerdictActive), 2*h + 55*minute, ReapKeep, EndDeadline, 4 * h, true},
 		{"a promise is kept when the end moves closer", hub(told(EndIdle, 2*h, 30*minute)), quiet(h, h), h + 50*minute, ReapWarn, EndIdle, 2 * h, false},
 
+		{"told of its deadline, it is idle before: a promise is kept", hub(told(EndDeadline, 4*h, 30*minute)), quiet(3*h, 3*h), 3*h + 46*minute, ReapKeep, EndDeadline, 4 * h, false},
+		{"told of its deadline, idle before: the second warning is of it, too", hub(told(EndDeadline, 4*h, 30*minute)), quiet(3*h, 3*h), 3*h + 50*minute, ReapWarn, EndDeadline, 4 * h, false},
+		{"told of its deadline, idle before, and it is over", hub(told(EndDeadline, 4*h, 10*minute)), quiet(3*h, 3*h), 4 * h, ReapDelete, EndDeadline, 4 * h, false},
+		{"told of idleness, its class ends it sooner", hub(classOver, told(EndIdle, h+45*minute, 30*minute)), quiet(h, h), h + 20*minute, ReapKeep, EndIdle, h + 45*minute, false},
+		{"told of idleness, the course ends it sooner", hub(left(h+30*minute), told(EndIdle, h+45*minute, 30*minute)), quiet(h, h), h + 25*minute, ReapWarn, EndLeft, h + 30*minute, false},
+
 		{"its class is over, and it is in use", hub(classOver), verdict(VerdictActive), h + 5*minute, ReapKeep, EndDeadline, 4 * h, false},
 		{"its class is over, and nobody can tell", hub(classOver), verdict(VerdictUnknown), h + 5*minute, ReapKeep, EndDeadline, 4 * h, false},
 		{"its class is over, and it is idle: told first", hub(classOver), quiet(50*minute, h), h + 5*minute, ReapWarn, EndClass, h + 15*minute, false},
 		{"its class is over, idle and told", hub(classOver, told(EndClass, h+15*minute, 10*minute)), quiet(50*minute, h), h + 15*minute, ReapDelete, EndClass, h + 15*minute, false},
 		{"its class is over, told, and used again", hub(classOver, told(EndClass, h+15*minute, 10*minute)), verdict(VerdictActive), h + 12*minute, ReapKeep, EndDeadline, 4 * h, true},
+
+		{"its owner left, and it is in use: told again at the usual times", hub(left(2*h), told(EndLeft, 2*h, 24*h)), verdict(VerdictActive), h + 30*minute, ReapWarn, EndLeft, 2 * h, false},
+		{"its owner left, and the grace is over", hub(left(2*h), told(EndLeft, 2*h, 10*minute)), verdict(VerdictActive), 2 * h, ReapDelete, EndLeft, 2 * h, false},
+		{"its owner left, and nobody was told", hub(left(2 * h)), verdict(VerdictActive), 3 * h, ReapWarn, EndLeft, 3*h + 10*minute, false},
+		{"its owner left, told; idleness ends it sooner, which is no reprieve", hub(left(3*h+30*minute), told(EndLeft, 3*h+30*minute, 24*h)), quiet(h, h), h + minute, ReapKeep, EndIdle, h + 45*minute, false},
+		{"its owner came back: the word is taken back", hub(told(EndLeft, 2*h, 24*h)), verdict(VerdictActive), h, ReapKeep, EndDeadline, 4 * h, true},
+		{"its owner left before it was ready", hub(left(2*h), func(e *Environment) { e.ReadyAt = time.Time{} }), Use{}, 2 * h, ReapDelete, EndLeft, 2 * h, false},
+		{"the course ends it later than its own time", hub(left(9 * h)), verdict(VerdictActive), h, ReapKeep, EndDeadline, 4 * h, false},
+		{"protected, though its owner left", hub(left(h), func(e *Environment) { e.Protected = &Protection{By: "prof"} }), quiet(0, 0), 9 * h, ReapSkip, "", 0, false},
 
 		{"protected", hub(func(e *Environment) { e.Protected = &Protection{By: "prof"} }), quiet(0, 0), 9 * h, ReapSkip, "", 0, false},
 		{"being deleted", hub(func(e *Environment) { e.Desired = Absent }), Use{}, 9 * h, ReapSkip, "", 0, false},
@@ -124,7 +143,7 @@ func TestAssess(t *testing.T) {
 		{"any busy signal", []Signal{{Kind: SignalQuiet, Last: at(time.Hour)}, busy}, Use{BusySince: at(time.Hour)}, time.Time{}, VerdictActive, now, "kernel"},
 		{"busy beats unknown", []Signal{{Kind: SignalUnknown}, busy}, Use{BusySince: now}, time.Time{}, VerdictActive, now, "kernel"},
 		{"busy for too long", []Signal{busy}, Use{BusySince: at(3 * time.Hour)}, time.Time{}, VerdictIdle, now, "3h"},
-		{"used lately", []Signal{{Kind: SignalQuiet, Last: at(9 * minute)}}, Use{Ever: true}, time.Time{}, VerdictActive, at(9 * minute), "9m ago"},
+		{"used lately", []Signal{{Kind: SignalQuiet, Last: at(6 * minute)}}, Use{Ever: true}, time.Time{}, VerdictActive, at(6 * minute), "6m ago"},
 		{"used lately, and something does not answer", []Signal{{Kind: SignalQuiet, Last: at(minute)}, {Kind: SignalUnknown}}, Use{Ever: true}, time.Time{}, VerdictActive, at(minute), ""},
 		{"quiet, and something does not answer", []Signal{{Kind: SignalQuiet, Last: at(time.Hour)}, {Kind: SignalUnknown, Message: "the hub does not answer"}}, Use{Ever: true}, time.Time{}, VerdictUnknown, now, "hub"},
 		{"no signal at all", nil, Use{}, time.Time{}, VerdictUnknown, now, ""},
@@ -149,6 +168,29 @@ func TestLearnCountsLooksThatAreApart(t *testing.T) {
 	}
 	if a, b, c := look(time.Hour), look(time.Hour+30*time.Second), look(time.Hour+2*minute); a != 1 || b != 1 || c != 2 {
 		t.Errorf("got %d, %d, %d; want 1, 1, 2: two looks within a minute prove no more than one", a, b, c)
+	}
+}
+
+// TestNotSeenIsNoPause: a hub that did not answer once begins no new stretch of
+// busy work, or what never ends would be waited for for ever; and the time in
+// which nobody saw it work is not held against it.
+func TestNotSeenIsNoPause(t *testing.T) {
+	var u Use
+	look := func(after time.Duration, kind SignalKind) VerdictKind {
+		return u.Learn(judged, hub(), Activity{At: t0.Add(after), Signals: []Signal{{Kind: kind}}}, nil).Is
+	}
+	look(0, SignalBusy)
+	look(time.Hour, SignalBusy)
+	look(2*time.Hour, SignalUnknown)
+	if is := look(3*time.Hour, SignalBusy); is != VerdictActive || !u.BusySince.Equal(t0.Add(time.Hour)) {
+		t.Errorf("got %s, busy since %s; want active, and two of the three hours", is, u.BusySince)
+	}
+	if is := look(4*time.Hour, SignalBusy); is != VerdictIdle {
+		t.Errorf("seen busy for as long as counts: got %s; want idle", is)
+	}
+	look(5*time.Hour, SignalQuiet)
+	if !u.BusySince.IsZero() {
+		t.Error("a pause ends the stretch")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 type Limit struct {
 	Name  string // as in the configuration, such as "maxTtl"
 	Value string // such as "45m", "3" or "30m, 10m"
-	From  string // profile, course or default
+	From  string // environment, profile, course or default
 }
 
 // Limits lists every limit that is set, in the order in which Policy names

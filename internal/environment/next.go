@@ -168,11 +168,20 @@ func wayIn(e Environment, seen Observed) Step {
 		return Step{Kind: StepFail, Phase: PhaseVerify, Failure: seen.DoorError}
 	case !seen.DoorOpen:
 		return Step{Kind: StepWait, Phase: PhaseVerify, Message: "Checking that the address lets the owner in."}
-	case e.State == StateReady && e.ObservedGeneration == e.Generation && e.URL == w.Address:
+	case knownReady(e, w.Address) && e.Phase != PhaseReady:
+		// What was waited for while it was ready has come back.
+		return Step{Kind: StepRest, Phase: PhaseReady, Message: "Ready: open " + w.Address}
+	case knownReady(e, w.Address):
 		return Step{Kind: StepRest, Phase: PhaseReady, Message: e.Message}
 	default:
 		return Step{Kind: StepReady, Phase: PhaseReady, Message: "Ready: open " + w.Address}
 	}
+}
+
+// knownReady reports whether its owner knows already that it is ready, as it is now
+// and at this address.
+func knownReady(e Environment, address string) bool {
+	return e.State == StateReady && e.ObservedGeneration == e.Generation && e.URL == address
 }
 
 func permanent(err *Error) bool { return err != nil && !Retryable(err) }

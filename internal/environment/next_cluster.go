@@ -18,6 +18,7 @@ const (
 	ClusterResize  ClusterStepKind = "resize"  // move the node pool's ceiling
 	ClusterReady   ClusterStepKind = "ready"   // tell the tenants
 	ClusterFail    ClusterStepKind = "fail"    // give up; delete what there is
+	ClusterIdle    ClusterStepKind = "idle"    // note that a shared cluster has no tenant now
 	ClusterRetire  ClusterStepKind = "retire"  // a shared cluster nobody uses
 	ClusterDelete  ClusterStepKind = "delete"  // ask for deletion of Attempt
 	ClusterForget  ClusterStepKind = "forget"  // an abandoned attempt is confirmed gone
@@ -149,7 +150,9 @@ func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 		return ClusterStep{Kind: ClusterWait, Message: "Changing how far the cluster may grow."}
 	case seen.Current.MaxNodes != c.MaxNodes:
 		return ClusterStep{Kind: ClusterResize, Message: "Changing how far the cluster may grow."}
-	case c.Placement == Shared && seen.Tenants == 0 && !c.IdleSince.IsZero() && now.Sub(c.IdleSince) >= idle:
+	case c.Placement == Shared && seen.Tenants == 0 && c.IdleSince.IsZero():
+		return ClusterStep{Kind: ClusterIdle}
+	case c.Placement == Shared && seen.Tenants == 0 && now.Sub(c.IdleSince) >= idle:
 		return ClusterStep{Kind: ClusterRetire}
 	case len(c.Abandoned) > 0:
 		return ClusterStep{Kind: ClusterWait}

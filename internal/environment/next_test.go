@@ -35,6 +35,7 @@ func TestNextUp(t *testing.T) {
 		phase Phase
 	}{
 		"all well":          {func(*Environment, *Observed) {}, 0, StepRest, PhaseReady},
+		"all well again":    {func(e *Environment, _ *Observed) { e.Phase = PhaseAccess }, time.Hour, StepRest, PhaseReady},
 		"no versions yet":   {func(e *Environment, _ *Observed) { e.Spec.Versions = nil }, 0, StepResolve, PhaseQueued},
 		"not placed":        {func(_ *Environment, s *Observed) { s.Cluster = nil }, 0, StepPlace, PhaseQueued},
 		"cluster coming":    {func(_ *Environment, s *Observed) { s.Cluster.State = StateCreating }, 0, StepWait, PhaseCluster},
@@ -169,6 +170,7 @@ func TestNextCluster(t *testing.T) {
 		"shared, unused for long": {func(c *Cluster, _ *ObservedCluster) {
 			c.Placement, c.IdleSince = Shared, t0.Add(-time.Hour)
 		}, 0, ClusterRetire},
+		"shared, nobody left": {func(c *Cluster, _ *ObservedCluster) { c.Placement = Shared }, 0, ClusterIdle},
 		"shared, in use": {func(c *Cluster, s *ObservedCluster) {
 			c.Placement, c.IdleSince, s.Tenants = Shared, t0.Add(-time.Hour), 1
 		}, 0, ClusterRest},

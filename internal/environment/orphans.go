@@ -16,8 +16,8 @@ const LabelKeep = "daskbot-keep"
 // project rather than by a record.
 type Leavings interface {
 	// Standing lists the disks that carry this installation's label, and every
-	// part of a load balancer in the project, whoever made it: those carry no
-	// label. An error means that some place did not answer; nothing may then be
+	// snapshot and part of a load balancer in the project, whoever made it:
+	// those need carry no label. An error means that some place did not answer; nothing may then be
 	// concluded from what is not listed.
 	Standing(ctx context.Context, project string) ([]Standing, error)
 	// Delete asks for deletion; absent is success.
@@ -30,16 +30,18 @@ type Standing struct {
 	// Ours: it carries this installation's label. Load balancers never do.
 	Ours bool
 	Keep bool // it carries LabelKeep
-	// Cluster is the name of the cluster on the label of a disk.
+	// Cluster is the name of the cluster on the label of a disk or snapshot.
 	Cluster string
+	// Disk is what a snapshot was taken of; it may be gone.
+	Disk Resource
 	// InUse: a machine has the disk attached, or a rule uses the address.
 	InUse bool
-	GB    int    // of a disk
+	GB    int    // of a disk, or what a snapshot holds
 	Type  string // of a disk, such as pd-balanced
 	// Service is the Kubernetes Service it was made for, "" when it was not.
 	Service string
-	// Instances are the names of the machines behind a target pool; Parts are
-	// the names of its health checks.
+	// Instances are the names of the machines behind a target pool, or in a
+	// network endpoint group; Parts are the names of a pool's health checks.
 	Instances, Parts []string
 	// Target is the name of the target pool of a forwarding rule.
 	Target string
@@ -102,9 +104,12 @@ type Orphans struct {
 	PricesAsOf string    `json:"pricesAsOf"`
 	// Held says why nothing is deleted without a person, "" when it is.
 	Held string `json:"held,omitempty"`
-	// Pools remembers of which cluster a target pool is, by its machines'
-	// names: when the cluster is gone, so are they.
+	// Pools remembers of which cluster a target pool or a network endpoint group
+	// is, by its machines' names: when the cluster is gone, so are they.
 	Pools map[string]string `json:"pools,omitempty"`
+	// Volumes is what the disks of each cluster's volumes cost an hour, by
+	// project and cluster name: only a list of the disks tells. See volumesOf.
+	Volumes map[string]float64 `json:"volumes,omitempty"`
 }
 
 // Survey is what the cloud said about one project.

@@ -19,7 +19,7 @@ import (
 // never an orphan.
 func FindOrphans(c Census) Orphans {
 	f := &finder{Census: c, books: newBooks(c), before: map[string]Orphan{},
-		out: Orphans{At: c.Now, Projects: len(c.Surveys), PricesAsOf: c.Prices.AsOf, Pools: map[string]string{},
+		out: Orphans{At: c.Now, Projects: len(c.Surveys), PricesAsOf: c.Prices.AsOf, Pools: map[string]string{}, Volumes: map[string]float64{},
 			Items: []Orphan{}, Lost: []string{}, Unsure: []Unsure{}}}
 	for _, o := range c.Before.Items {
 		f.before[o.key()] = o
@@ -83,8 +83,13 @@ func (f *finder) unsure(project, why string) {
 		}
 	}
 	for key, cluster := range f.Before.Pools {
-		if strings.HasPrefix(key, string(KindTargetPool)+"/"+project+"/") {
+		if kind, rest, _ := strings.Cut(key, "/"); pools(ResourceKind(kind)) && strings.HasPrefix(rest, project+"/") {
 			f.out.Pools[key] = cluster
+		}
+	}
+	for key, usd := range f.Before.Volumes {
+		if strings.HasPrefix(key, project+"/") {
+			f.out.Volumes[key] = usd
 		}
 	}
 	for _, s := range f.Surveys {
@@ -101,6 +106,9 @@ func (f *finder) project(s Survey) {
 	}
 	parts := f.balancers(s)
 	for _, r := range s.Standing {
+		if r.Kind == KindDisk && r.Ours && r.Cluster != "" {
+			f.out.Volumes[volumesKey(r.Project, r.Cluster)] += f.Prices.ofStanding(r)
+		}
 		if !r.Keep && !(r.InUse && r.Kind == KindDisk) {
 			f.standing(s, r, parts)
 		}
@@ -149,11 +157,12 @@ func (f *finder) standing(s Survey, r Standing, parts map[string]string) {
 		f.add(found)
 		return
 	}
-	if r.Kind == KindDisk && !r.Ours {
+	if labelled(r.Kind) && !r.Ours {
+		f.snapshot(r, found)
 		return
 	}
 	name, ours := parts[r.key()]
-	if r.Kind == KindDisk {
+	if labelled(r.Kind) {
 		name, ours = r.Cluster, true
 	}
 	switch row, known := f.books.names[name]; {
@@ -173,6 +182,26 @@ func (f *finder) standing(s Survey, r Standing, parts map[string]string) {
 		}
 	}
 	found.Cluster = name
+	f.add(found)
+}
+
+// labelled kinds say by a label whose they are.
+func labelled(k ResourceKind) bool { return k == KindDisk || k == KindSnapshot }
+
+// pools are the kinds that say by the names of machines whose they are.
+func pools(k ResourceKind) bool { return k == KindTargetPool || k == KindEndpointGroup }
+
+// snapshot tells of one without our label that was taken of a disk that an
+// environment recorded. Somebody took it by hand, and it may be all that is
+// left of their work, so that is all.
+func (f *finder) snapshot(r Standing, found Orphan) {
+	owner, recorded := f.books.recorded[r.Disk]
+	if r.Kind != KindSnapshot || !recorded || owner.Phase != PhaseGone {
+		return
+	}
+	found.Environment, found.Cluster, found.ClusterID = owner.ID, f.books.rows[owner.ClusterID].Name, owner.ClusterID
+	found.final = OrphanReport
+	found.Reason = "Somebody took it of a disk of an environment that is gone; daskbot leaves it alone."
 	f.add(found)
 }
 
@@ -210,7 +239,7 @@ var nodeName = regexp.MustCompile(`^gke-(.+)-default-pool-[0-9a-z]+-[0-9a-z]+$`)
 func (f *finder) balancers(s Survey) map[string]string {
 	parts, checks := map[string]string{}, map[string]map[string]bool{}
 	for _, p := range s.Standing {
-		if p.Kind != KindTargetPool {
+		if !pools(p.Kind) {
 			continue
 		}
 		cluster := f.poolOf(p)
@@ -224,6 +253,10 @@ func (f *finder) balancers(s Survey) map[string]string {
 			continue
 		}
 		f.out.Pools[p.key()] = cluster
+		if p.Kind == KindEndpointGroup {
+			parts[p.key()] = cluster
+			continue
+		}
 		for _, r := range balancerOf(p.Resource) {
 			parts[r.key()] = cluster
 		}
@@ -240,7 +273,7 @@ func (f *finder) balancers(s Survey) map[string]string {
 	return parts
 }
 
-// poolOf is the cluster of ours that all machines of a pool are named after,
+// poolOf is the cluster of ours that all machines of a pool or endpoint group are named after,
 // or were when there were any.
 func (f *finder) poolOf(p Standing) string {
 	if len(p.Instances) == 0 {
@@ -294,7 +327,7 @@ func (f *finder) add(o Orphan) {
 // fewClusters is how many clusters may always go in one sweep.
 const fewClusters = 3
 
-// held says why a sweep deletes nothing without a person: a store that was
+// held says why a sweep deletes nothing unless an admin insists: a store that was
 // lost, or restored from an old copy, makes orphans of everything.
 func (f *finder) held() string {
 	mine, orphans := 0, 0
@@ -308,9 +341,9 @@ func (f *finder) held() string {
 	}
 	switch {
 	case orphans > 0 && len(f.Clusters) == 0:
-		return fmt.Sprintf("The store knows of no cluster at all and the cloud holds %d; is it the right store? `daskbot orphans --delete` deletes them.", mine)
+		return fmt.Sprintf("The store knows of no cluster at all and the cloud holds %d; is it the right store? If it is, an admin deletes them with `daskbot orphans --delete --now`.", mine)
 	case orphans > fewClusters && 2*orphans > mine:
-		return fmt.Sprintf("%d of %d clusters look like leftovers; `daskbot orphans --delete` deletes them.", orphans, mine)
+		return fmt.Sprintf("%d of %d clusters look like leftovers, and a store that was restored from an old copy would say so, too; an admin deletes them with `daskbot orphans --delete --now`.", orphans, mine)
 	default:
 		return ""
 	}

@@ -47,6 +47,14 @@ func disk(name, cluster string) Standing {
 	return Standing{Resource: res(KindDisk, sweptZone, name), Ours: true, Cluster: cluster, GB: 10, Type: "pd-standard"}
 }
 
+func snapshot(name, cluster string, ours bool, of string) Standing {
+	return Standing{Resource: res(KindSnapshot, "global", name), Ours: ours, Cluster: cluster, GB: 10, Disk: res(KindDisk, sweptZone, of)}
+}
+
+func endpoints(name string, machines ...string) Standing {
+	return Standing{Resource: res(KindEndpointGroup, sweptZone, name), Service: "daskhub/proxy-public", Instances: machines}
+}
+
 // balancer is a whole load balancer, with the machines of a cluster behind it.
 func balancer(name, check string, machines ...string) []Standing {
 	service := "daskhub/proxy-public"
@@ -105,6 +113,14 @@ func TestFindOrphans(t *testing.T) {
 			want: map[string]OrphanAction{"disks/dead": OrphanDelete, "disks/unknown": OrphanDelete, "disks/nameless": OrphanReport}},
 		{name: "a disk goes after its cluster", survey: Survey{Clusters: []OwnedCluster{owned("a")}, Standing: []Standing{disk("d", "dask-a")}},
 			want: map[string]OrphanAction{"clusters/dask-a": OrphanDelete, "disks/d": OrphanReport}},
+		{name: "snapshots", clusters: []Cluster{clusterRow("a", StateDeleted, nil), clusterRow("b", StateReady, nil)}, envs: []Environment{envRow("b", PhaseReady), envRow("c", PhaseGone, res(KindDisk, sweptZone, "home"))},
+			survey: Survey{Clusters: []OwnedCluster{owned("b")}, Standing: []Standing{snapshot("dead", "dask-a", true, "d"), snapshot("live", "dask-b", true, "d"), snapshot("others", "dask-a", false, "d"),
+				snapshot("backup", "", false, "home"), func() Standing { s := snapshot("kept", "dask-a", true, "d"); s.Keep = true; return s }()}},
+			want: map[string]OrphanAction{"snapshots/dead": OrphanDelete, "snapshots/backup": OrphanReport}},
+		{name: "endpoint groups", clusters: []Cluster{clusterRow("a", StateDeleted, nil), clusterRow("b", StateReady, nil)}, envs: []Environment{envRow("b", PhaseReady)},
+			survey: Survey{Clusters: []OwnedCluster{owned("b")}, Standing: []Standing{endpoints("dead", "gke-dask-a-default-pool-1-2"), endpoints("live", "gke-dask-b-default-pool-1-2"),
+				endpoints("others", "gke-other-default-pool-1-2"), endpoints("mixed", "gke-dask-a-default-pool-1-2", "gke-other-default-pool-1-2"), endpoints("empty")}},
+			want: map[string]OrphanAction{"networkEndpointGroups/dead": OrphanDelete}},
 		{name: "recorded by one that is gone", envs: []Environment{envRow("a", PhaseGone, recorded)}, survey: Survey{Standing: []Standing{{Resource: recorded}}},
 			want: map[string]OrphanAction{"forwardingRules/a1": OrphanDelete}},
 		{name: "recorded by one that is going", envs: []Environment{envRow("a", PhaseExposed, recorded)}, survey: Survey{Standing: []Standing{{Resource: recorded}}}},
@@ -173,6 +189,31 @@ func TestOrphansKeepTheirAgeAndGoInOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"forwardingRules", "targetPools", "httpHealthChecks", "firewalls"}, order); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAnEndpointGroupIsKnownAfterItsMachinesAreGone(t *testing.T) {
+	c := Census{Now: sweptAt, Clusters: []Cluster{clusterRow("a", StateReady, nil)}, Environments: []Environment{envRow("a", PhaseReady)},
+		Surveys: []Survey{{Project: sweptProject, Clusters: []OwnedCluster{owned("a")}, Standing: []Standing{endpoints("g", "gke-dask-a-default-pool-1-2")}}}}
+	c.Before = FindOrphans(c)
+	if len(c.Before.Items) > 0 {
+		t.Fatalf("got %v while its cluster lives; want none", verdicts(c.Before))
+	}
+	silent := c
+	silent.Surveys = []Survey{{Project: sweptProject, Unsure: "No answer."}}
+	c.Before = FindOrphans(silent)
+	c.Clusters = []Cluster{clusterRow("a", StateDeleted, nil)}
+	c.Surveys = []Survey{{Project: sweptProject, Standing: []Standing{endpoints("g"), endpoints("others")}}}
+	if diff := cmp.Diff(map[string]OrphanAction{"networkEndpointGroups/g": OrphanDelete}, verdicts(FindOrphans(c))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestASnapshotHasItsPrice(t *testing.T) {
+	c := Census{Now: sweptAt, Clusters: []Cluster{clusterRow("a", StateDeleted, nil)}, Prices: ListPrices(),
+		Surveys: []Survey{{Project: sweptProject, Standing: []Standing{snapshot("s", "dask-a", true, "d")}}}}
+	if got, want := FindOrphans(c).USDPerHour, 10*0.05/730; got < want-1e-9 || got > want+1e-9 {
+		t.Errorf("got $%v an hour; want $%v", got, want)
 	}
 }
 

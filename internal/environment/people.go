@@ -18,6 +18,9 @@ type Caller struct {
 	Role    Role
 	// Courses are those a staff caller teaches.
 	Courses []string
+	// Via is how somebody comes whose doings no edge writes into the audit log:
+	// one of the Via constants. Their changes are entered when they are stored.
+	Via string `json:",omitempty"`
 }
 
 // Token is an API token; only its hash is kept.

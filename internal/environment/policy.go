@@ -1,6 +1,7 @@
 package environment
 
 import (
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -34,6 +35,9 @@ type Policy struct {
 	// QuietHours are those in which nobody is expected, "22:00-07:00" with an
 	// IANA time zone behind it: what is idle then goes after IdleMin.
 	QuietHours string `json:"quietHours"`
+	// Grace is how long what somebody has in a course outlives their place on
+	// its roster.
+	Grace time.Duration `json:"grace"`
 	// WeeklyHours bounds how long an owner's environments run in seven days.
 	WeeklyHours int `json:"weeklyHours"`
 	// OwnerBudget and CourseBudget bound the estimated cost of a calendar
@@ -48,7 +52,7 @@ func (p Policy) Over(wider Policy) Policy {
 }
 
 // Terms are the limits that hold for one environment, and where each came
-// from: profile, course or default.
+// from: environment, profile, course or default.
 type Terms struct {
 	Policy Policy            `json:"policy"`
 	From   map[string]string `json:"from"`
@@ -60,6 +64,38 @@ func TermsOf(profile, course, wide Policy) Terms {
 	from := map[string]string{}
 	p := Policy{}.over(profile, from, "profile").over(course, from, "course").over(wide, from, "default")
 	return Terms{Policy: p, From: from}
+}
+
+// FromEnvironment is where a limit came from that was asked for with the
+// environment.
+const FromEnvironment = "environment"
+
+// stricter are the terms with the idle limit that was asked for: it may only be
+// shorter than policy's, also where policy lets it be learnt.
+func (t Terms) stricter(idle time.Duration) Terms {
+	if idle == 0 {
+		return t
+	}
+	t.From = maps.Clone(t.From)
+	shorten := func(name string, limit *time.Duration) {
+		if *limit == 0 || idle < *limit {
+			*limit, t.From[name] = idle, FromEnvironment
+		}
+	}
+	shorten("idle", &t.Policy.Idle)
+	if t.Policy.Adaptive {
+		shorten("idleMin", &t.Policy.IdleMin)
+		shorten("idleMax", &t.Policy.IdleMax)
+	}
+	return t
+}
+
+// longestIdle is the most that may be asked for; 0 for anything.
+func (p Policy) longestIdle() time.Duration {
+	if p.Adaptive {
+		return max(p.Idle, p.IdleMax)
+	}
+	return p.Idle
 }
 
 // over fills what p does not set from wider, and notes under each field's

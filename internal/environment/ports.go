@@ -52,9 +52,19 @@ type Store interface {
 	// when two people have the same e-mail address.
 	PersonBySlack(ctx context.Context, slackID string) (Person, error)
 	PersonByEmail(ctx context.Context, email string) (Person, error)
+	// PersonByLMS is PersonBySlack for a learning platform.
+	PersonByLMS(ctx context.Context, lmsID string) (Person, error)
 
 	// Note reads what was noted under a key; CodeNotFound if nothing.
 	Note(ctx context.Context, key string) (Note, error)
+
+	// Course reads one, also when it is deleted; Courses reads all that are not,
+	// or all, by id. CourseByLMS finds the one that is bound to a course of a
+	// learning platform; its id alone is read. A course's lists may be shared
+	// with other readers: whoever changes them copies them first.
+	Course(ctx context.Context, id string) (Course, error)
+	Courses(ctx context.Context, deleted bool) ([]Course, error)
+	CourseByLMS(ctx context.Context, b LMSBinding) (id string, err error)
 
 	// Uses reads what is remembered of the use of environments; those of which
 	// nothing is are left out.
@@ -73,14 +83,20 @@ type Change struct {
 	Cluster     *Cluster
 	Events      []Event
 	// Wake makes jobs due now, also when they were waiting for a later time.
-	Wake     []Job
-	Replay   *Replay
-	Token    *Token
-	Person   *Person
+	Wake   []Job
+	Replay *Replay
+	Token  *Token
+	Person *Person
+	// Course is written whole, with its members. A second course that is bound
+	// to the same course of a learning platform is CodeConflict; a deleted one
+	// is bound to none.
+	Course   *Course
 	Note     *Note
 	Duration *Duration
 	// Uses are written over what was remembered: only the reaper writes them.
 	Uses []Use
+	// Audited is written into the audit log together with the rest.
+	Audited *Audited
 	// Within are limits that must hold once the change is written, or nothing
 	// is, with the bound's own Refusal. A change with limits carries an event.
 	Within []Bound
@@ -110,6 +126,8 @@ type JobKind string
 const (
 	JobEnvironment JobKind = "environment"
 	JobCluster     JobKind = "cluster"
+	JobDelivery    JobKind = "delivery" // its ID is a source: one at a time keeps the order of receipt
+	JobCourse      JobKind = "course"   // a CourseOrder
 )
 
 // Urgency orders jobs; lower is sooner.
@@ -310,18 +328,10 @@ type Catalogue interface {
 	Profile(name string) (Profile, bool)
 	Profiles() []Profile
 	DefaultProfile() string
-	// Project is who pays for a course, or by default.
-	Project(course string) string
+	// Project is who pays when neither a person nor a course has a project.
+	Project() string
 	// Policy is the default policy; a profile's own goes over it.
 	Policy() Policy
-	// CoursePolicy and CourseProfile are what a course sets for its students;
-	// zero for "", and for what it leaves to others.
-	CoursePolicy(course string) Policy
-	CourseProfile(course string) string
-	// Course says whether a course is known ("" always is).
-	Course(id string) bool
-	// Staff are the subjects who teach a course.
-	Staff(course string) []string
 }
 
 // Notifier tells people outside how an environment is. It is handed the state
@@ -337,4 +347,7 @@ type Notifier interface {
 	// is told. CodeUnavailable is tried again, not before RetryAfter; after any
 	// other error the environment is left until it changes.
 	Tell(ctx context.Context, e Environment, memory string, keep func(context.Context, string) error) (again time.Duration, err error)
+	// Report tells whoever gave a command for a class how it came out, once.
+	// memory, keep and errors are as with Tell.
+	Report(ctx context.Context, o CourseOrder, memory string, keep func(context.Context, string) error) error
 }

@@ -20,33 +20,41 @@ type Service struct {
 	given     Given
 	workloads Workloads
 	prober    Prober
-	roster    Roster
+	roster    registry // of the configuration and the store
+	roll      *rollCall
 	feed      *Feed
 	prices    *atomic.Pointer[Prices] // see SetPrices
 	install   string
 	home      string
 	now       func() time.Time
 	learnt    *medians
-	spentOut  *atomic.Pointer[map[string]bool] // budgets, by key; see Budgets
+	spentOut  *atomic.Pointer[weighed] // see weigh
+	disks     *atomic.Pointer[volumes] // see volumesOf
 	customs   *customs
 	orphans   OrphanConfig
+	inbox     Inbox
 	once      *Replay // see Once
 }
 
 // ServiceConfig is what a Service needs; every field but Now and Prices is
 // required.
 type ServiceConfig struct {
-	Store        Store // announced on Feed
-	Feed         *Feed
-	Catalogue    Catalogue
-	Clusters     Clusters
-	Given        Given
-	Workloads    Workloads
-	Prober       Prober // nil: use is unknown
-	Roster       Roster // nil: there are no courses to act on
+	Store     Store // announced on Feed
+	Feed      *Feed
+	Catalogue Catalogue
+	Clusters  Clusters
+	Given     Given
+	Workloads Workloads
+	Prober    Prober // nil: use is unknown
+	Roster    Roster // of the configuration; nil: all courses are stored
+	// CheckSchedule refuses a cron line that would never come due; nil: none is.
+	CheckSchedule func(Schedule) error
+	// MaxMembers bounds the roster of a stored course; 2000 when 0.
+	MaxMembers   int
 	Installation string
 	ExternalURL  string // where notebooks reach daskbot; "": they cannot
 	Orphans      OrphanConfig
+	Inbox        Inbox // nil: no learning platform sends anything
 	Prices       Prices
 	Now          func() time.Time // time.Now when nil
 }
@@ -54,10 +62,8 @@ type ServiceConfig struct {
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
 	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
-		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: &atomic.Pointer[Prices]{}, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, now: c.Now, learnt: &medians{}, spentOut: &atomic.Pointer[map[string]bool]{}, customs: &customs{}}
-	if s.roster = c.Roster; s.roster == nil {
-		s.roster = noRoster{}
-	}
+		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: &atomic.Pointer[Prices]{}, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, inbox: c.Inbox, now: c.Now, learnt: &medians{}, spentOut: &atomic.Pointer[weighed]{}, disks: &atomic.Pointer[volumes]{}, customs: &customs{}, roll: newRollCall(c)}
+	s.roster = newRegistry(c.Roster, c.Store)
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -79,7 +85,7 @@ func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, b
 	if s.once != nil {
 		r.IdempotencyKey = s.once.Key
 	}
-	r, profile, err := s.complete(ctx, who, r)
+	r, profile, class, err := s.complete(ctx, who, r)
 	if err != nil {
 		return Environment{}, false, err
 	}
@@ -96,7 +102,7 @@ func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, b
 		if CodeOf(err) != CodeNotFound {
 			return Environment{}, false, err
 		}
-		e, err = s.create(ctx, who, r, profile)
+		e, err = s.create(ctx, who, r, profile, class)
 		if err == nil {
 			return e, true, nil
 		}
@@ -111,44 +117,36 @@ func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, b
 }
 
 // complete fills in defaults and refuses what cannot be.
-func (s *Service) complete(ctx context.Context, who Caller, r Request) (Request, Profile, error) {
+func (s *Service) complete(ctx context.Context, who Caller, r Request) (Request, Profile, Course, error) {
 	r.Owner = first(strings.TrimSpace(r.Owner), who.Subject)
-	r.Profile = first(strings.TrimSpace(r.Profile), s.DefaultProfile(r.Course))
 	if err := ValidSubject("owner", r.Owner); err != nil {
-		return r, Profile{}, err
+		return r, Profile{}, Course{}, err
 	}
-	if r.Course != "" {
-		if err := ValidCourse(r.Course); err != nil {
-			return r, Profile{}, err
-		}
-		if !s.catalogue.Course(r.Course) {
-			return r, Profile{}, Invalid("course", "There is no course %q; leave it out, or ask the staff for its id.", r.Course)
-		}
+	class, err := s.attended(ctx, who, r)
+	if err != nil {
+		return r, Profile{}, class, err
 	}
-	if err := Authorize(who, ActionCreate, r.Owner, r.Course); err != nil {
-		return r, Profile{}, err
-	}
+	r.Profile = first(strings.TrimSpace(r.Profile), first(class.Profile, s.catalogue.DefaultProfile()))
 	profile, ok := s.catalogue.Profile(r.Profile)
 	if !ok {
-		return r, Profile{}, s.unknownProfile(r.Profile)
+		return r, Profile{}, class, s.unknownProfile(r.Profile)
 	}
-	var err error
 	if r.Packages, err = CleanPackages(r.Packages); err != nil {
-		return r, Profile{}, err
+		return r, Profile{}, class, err
 	}
 	if len(r.Packages) > 0 && !profile.Packages {
-		return r, Profile{}, Invalid("packages", "The profile %s takes no extra packages; profiles that do: %s.", profile.Name, s.takesPackages())
+		return r, Profile{}, class, Invalid("packages", "The profile %s takes no extra packages; profiles that do: %s.", profile.Name, s.takesPackages())
 	}
 	if r.Workers != nil {
 		if err := checkWorkers(profile, *r.Workers); err != nil {
-			return r, Profile{}, err
+			return r, Profile{}, class, err
 		}
 	}
-	if err := s.checkLifetime(r, profile); err != nil {
-		return r, Profile{}, err
+	if err := s.checkLifetime(r, s.policy(profile, class)); err != nil {
+		return r, Profile{}, class, err
 	}
-	r.Project, err = s.resolveProject(ctx, who, r)
-	return r, profile, err
+	r.Project, err = s.resolveProject(ctx, who, r, class)
+	return r, profile, class, err
 }
 
 func (s *Service) unknownProfile(name string) error {
@@ -180,56 +178,23 @@ func checkWorkers(p Profile, n int) error {
 	return nil
 }
 
-// policy is what holds for a profile in a course: the profile's own limits,
-// then the course's, then the default ones.
-func (s *Service) policy(p Profile, course string) Policy { return s.terms(p, course).Policy }
-
-func (s *Service) terms(p Profile, course string) Terms {
-	return TermsOf(p.Policy, s.catalogue.CoursePolicy(course), s.catalogue.Policy())
-}
-
-// TermsFor are the limits that hold for an environment: those promised when it
-// was asked for.
-func (s *Service) TermsFor(e Environment) Terms {
-	if len(e.Terms.From) > 0 {
-		return e.Terms
-	}
-	return s.terms(e.Recipe, e.Course)
-}
-
-func (s *Service) checkLifetime(r Request, p Profile) error {
-	policy := s.policy(p, r.Course)
-	now := s.clock()
-	switch {
-	case r.TTL != 0 && !r.Until.IsZero():
-		return Invalid("ttl", "Give either ttl or until, not both, for example ttl \"4h\".")
-	case r.TTL < 0 || r.TTL != 0 && r.TTL < 5*time.Minute:
-		return Invalid("ttl", "%s is too short: at least 5m, for example \"4h\".", FormatDuration(r.TTL))
-	case r.TTL > policy.MaxTTL && policy.MaxTTL > 0:
-		return Invalid("ttl", "%s is longer than the %s that is allowed, for example \"%s\"; it can be extended later.", FormatDuration(r.TTL), FormatDuration(policy.MaxTTL), FormatDuration(policy.MaxTTL))
-	case !r.Until.IsZero() && !r.Until.After(now.Add(5*time.Minute)):
-		return Invalid("until", "%s is not far enough in the future.", r.Until.UTC().Format(time.RFC3339))
-	case !r.Until.IsZero() && policy.MaxTTL > 0 && r.Until.Sub(now) > policy.MaxTTL:
-		return Invalid("until", "%s is more than the allowed %s away.", r.Until.UTC().Format(time.RFC3339), FormatDuration(policy.MaxTTL))
-	}
-	return nil
-}
-
 // resolveProject decides whose credits pay: what the request names (when the
-// caller may), else the owner's linked project, else the course's, else the
-// default.
-func (s *Service) resolveProject(ctx context.Context, who Caller, r Request) (string, error) {
+// caller may), else the owner's linked project, else the one the course knows
+// of, else the course's, else the default.
+func (s *Service) resolveProject(ctx context.Context, who Caller, r Request, class Course) (string, error) {
 	person, err := s.store.Person(ctx, r.Owner)
 	if err != nil && CodeOf(err) != CodeNotFound {
 		return "", err
 	}
+	member, _ := class.Member(r.Owner)
+	pays := first(member.Project, first(class.Project, s.catalogue.Project()))
 	if r.Project == "" {
-		return first(person.Project, s.catalogue.Project(r.Course)), nil
+		return first(person.Project, pays), nil
 	}
 	if err := ValidProject(r.Project); err != nil {
 		return "", err
 	}
-	known := r.Project == person.Project || r.Project == s.catalogue.Project(r.Course)
+	known := r.Project == person.Project || r.Project == pays
 	if !known && who.Role != RoleAdmin {
 		return "", Errorf(CodeForbidden, "The project %s is not linked to %s; link it first with `daskbot project link %s`.", r.Project, r.Owner, r.Project)
 	}
@@ -281,17 +246,19 @@ func fingerprint(r Request) string {
 	return Fingerprint(r)
 }
 
-func (s *Service) create(ctx context.Context, who Caller, r Request, p Profile) (Environment, error) {
-	if err := s.afford(ctx, r, p); err != nil {
+func (s *Service) create(ctx context.Context, who Caller, r Request, p Profile, class Course) (Environment, error) {
+	policy := s.policy(p, class)
+	if err := s.afford(ctx, r, policy); err != nil {
 		return Environment{}, err
 	}
-	e := s.newEnvironment(who, r, p)
+	e := s.newEnvironment(who, r, p, class)
 	err := s.store.Commit(ctx, Change{
 		Environment: &e,
 		Events:      []Event{event(e, EventRequested, who.Subject, "Asked for "+p.Name+".", e.CreatedAt)},
 		Wake:        []Job{{JobEnvironment, e.ID, urgency(who)}},
 		Replay:      s.replay(who, r, e.ID),
-		Within:      s.bounds(r, p),
+		Audited:     auditedAs(ctx, who, "up", e.ID, e.CreatedAt),
+		Within:      bounds(r, policy),
 	})
 	e.Version++
 	return e, err
@@ -306,8 +273,7 @@ func urgency(who Caller) Urgency {
 
 // bounds are the limits on how many environments there may be; afford checks
 // money. The cloud's quota is checked later, by whoever asks the cloud.
-func (s *Service) bounds(r Request, p Profile) []Bound {
-	policy := s.policy(p, r.Course)
+func bounds(r Request, policy Policy) []Bound {
 	var out []Bound
 	add := func(owner, course, whose string, limit int) {
 		if limit > 0 {
@@ -323,9 +289,9 @@ func (s *Service) bounds(r Request, p Profile) []Bound {
 	return out
 }
 
-func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
+func (s *Service) newEnvironment(who Caller, r Request, p Profile, class Course) Environment {
 	now := s.clock()
-	terms := s.terms(p, r.Course)
+	terms := s.terms(p, class).stricter(r.Idle)
 	id := NewID()
 	workers := p.Workers.Default
 	if r.Workers != nil {
@@ -339,7 +305,7 @@ func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
 	if p.Placement == Shared || p.Given != "" {
 		namespace = p.Namespace + "-" + id
 	}
-	return Environment{
+	e := Environment{
 		ID: id, Owner: r.Owner, Course: r.Course, Project: r.Project, Profile: p.Name, Recipe: p,
 		Spec:    Spec{TTL: ttl, Until: r.Until.UTC(), Workers: workers, Packages: r.Packages},
 		Desired: Present, State: StatePending, Phase: PhaseQueued, PhaseSince: now,
@@ -347,6 +313,8 @@ func (s *Service) newEnvironment(who Caller, r Request, p Profile) Environment {
 		Secrets:   Secrets{SecretPassword: NewPassword(), SecretToken: NewSecretValue(), SecretProxy: NewSecretValue(), SecretKeep: NewSecretValue()},
 		CreatedAt: now, RequestedBy: who.Subject, Home: s.home, Generation: 1, Terms: terms,
 	}
+	e.CourseEnd = class.endFor(e)
+	return e
 }
 
 func event(e Environment, t EventType, actor, message string, at time.Time) Event {
@@ -411,7 +379,31 @@ func (s *Service) Profiles(_ context.Context, who Caller) ([]Profile, error) {
 	return s.catalogue.Profiles(), nil
 }
 
-// DefaultProfile is what `up` takes in a course when no profile is named.
-func (s *Service) DefaultProfile(course string) string {
-	return first(s.catalogue.CourseProfile(course), s.catalogue.DefaultProfile())
+// Offer is a profile, and the limits that hold for it.
+type Offer struct {
+	Profile Profile
+	Policy  Policy
+}
+
+// Offers lists what can be asked for in a course, "" for none. A course that
+// cannot be read has the general limits: it is for a form, not for a decision.
+func (s *Service) Offers(ctx context.Context, who Caller, course string) ([]Offer, error) {
+	profiles, err := s.Profiles(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	class, _ := s.roster.Class(ctx, course)
+	offers := make([]Offer, 0, len(profiles))
+	for _, p := range profiles {
+		offers = append(offers, Offer{p, s.policy(p, class)})
+	}
+	return offers, nil
+}
+
+// DefaultProfile is what `up` takes in a course when no profile is named. A
+// course that cannot be read has the general one: it is for a form, not for a
+// decision.
+func (s *Service) DefaultProfile(ctx context.Context, course string) string {
+	class, _ := s.roster.Class(ctx, course)
+	return first(class.Profile, s.catalogue.DefaultProfile())
 }

@@ -30,7 +30,7 @@ func (s *Service) change(ctx context.Context, who Caller, a Action, id string, e
 			return e, err
 		}
 		err = s.store.Commit(ctx, Change{Environment: &e, Events: []Event{ev}, Wake: []Job{{JobEnvironment, e.ID, wakeUrgency(who, e)}},
-			Replay: s.onceFor(id, now)})
+			Replay: s.onceFor(id, now), Audited: auditedEvent(ctx, who, a, ev)})
 		if err == nil {
 			e.Version++
 			return e, nil
@@ -154,6 +154,9 @@ func (s *Service) LongestExtension(who Caller, e Environment) time.Duration {
 		from, start := lifeOf(e)
 		longest = min(longest, policy.MaxTTL-from.Sub(start))
 	}
+	if from, start := lifeOf(e); e.CourseEnd != nil && !start.IsZero() {
+		longest = min(longest, e.CourseEnd.At.Sub(from))
+	}
 	return longest
 }
 
@@ -175,6 +178,9 @@ func lifeOf(e Environment) (deadline, start time.Time) {
 func extended(e Environment, p Policy, d time.Duration) (time.Time, error) {
 	from, start := lifeOf(e)
 	until := from.Add(d)
+	if end := e.CourseEnd; end != nil && !start.IsZero() && until.After(end.At) {
+		return until, Invalid("duration", "Its course ends it at %s whatever is added; ask the staff of the course.", clockTime(end.At))
+	}
 	if p.MaxTTL > 0 && until.Sub(start) > p.MaxTTL {
 		return until, Invalid("duration", "That would make it live longer than the %s that is allowed; %s can still be added.",
 			FormatDuration(p.MaxTTL), FormatDuration(max(p.MaxTTL-from.Sub(start), 0).Truncate(time.Minute)))

@@ -6,15 +6,6 @@ import (
 	"slices"
 )
 
-// Course is a class: who teaches it, who is in it, and where its times count.
-type Course struct {
-	ID, Title string
-	Timezone  string // IANA name; UTC when empty
-	Staff     []string
-	Members   []string // subjects, each of whom `course up` gives an environment
-	Profile   string   // what its members get; "" for the default
-}
-
 // Roster keeps the classes. Members may change at any time: a command reads
 // them anew.
 type Roster interface {
@@ -79,7 +70,7 @@ func (s *Service) CourseUp(ctx context.Context, who Caller, course string) (Batc
 		return Batch{}, err
 	}
 	batch := Batch{Course: course}
-	for _, member := range class.Members {
+	for _, member := range class.Subjects() {
 		item, err := s.upFor(ctx, who, class, member, live[member])
 		batch.Items = append(batch.Items, item)
 		if err != nil {
@@ -177,6 +168,8 @@ type CourseStatus struct {
 	Seats  []Seat
 	// Cost adds up what lives now; what is gone is not in it.
 	Cost Cost
+	// Problems are sentences about what staff should mend.
+	Problems []string
 }
 
 // Seat is one person's place in a course.
@@ -203,8 +196,11 @@ func (s *Service) CourseStatus(ctx context.Context, who Caller, course string) (
 		return CourseStatus{}, err
 	}
 	status := CourseStatus{Course: class, Cost: Cost{PricesAsOf: s.listed().AsOf}}
+	if status.Problems, err = s.mutedIn(ctx, class); err != nil {
+		return CourseStatus{}, err
+	}
 	for _, subject := range enrolled(class, have) {
-		seat := Seat{Subject: subject, Member: slices.Contains(class.Members, subject)}
+		seat := Seat{Subject: subject, Member: class.index(subject) >= 0}
 		if len(have[subject]) == 0 {
 			status.Seats = append(status.Seats, seat)
 		}
@@ -265,19 +261,10 @@ func (s *Service) shownIn(ctx context.Context, course string) (map[string][]Envi
 func enrolled(class Course, live map[string][]Environment) []string {
 	var others []string
 	for owner := range live {
-		if !slices.Contains(class.Members, owner) {
+		if class.index(owner) < 0 {
 			others = append(others, owner)
 		}
 	}
 	slices.SortFunc(others, cmp.Compare)
-	return append(slices.Clone(class.Members), others...)
+	return append(class.Subjects(), others...)
 }
-
-// noRoster is the Roster of an installation without classes.
-type noRoster struct{}
-
-func (noRoster) Class(context.Context, string) (Course, error) {
-	return Course{}, Errorf(CodeNotFound, "There are no courses here.")
-}
-
-func (noRoster) Classes(context.Context) ([]Course, error) { return nil, nil }

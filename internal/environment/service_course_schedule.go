@@ -3,7 +3,6 @@ package environment
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 )
 
@@ -26,7 +25,7 @@ type Occasion struct {
 
 // caller is who a schedule acts as: staff of its one course, no more.
 func (o Occasion) caller() Caller {
-	return Caller{Subject: "schedule:" + o.Schedule, Role: RoleStaff, Courses: []string{o.Course}}
+	return Caller{Subject: "schedule:" + o.Schedule, Role: RoleStaff, Courses: []string{o.Course}, Via: ViaSchedule}
 }
 
 // Enrolled lists everybody whom a command for a course concerns: its members,
@@ -76,7 +75,7 @@ func (s *Service) Attend(ctx context.Context, o Occasion, subjects []string) (Ba
 }
 
 func (s *Service) attendUp(ctx context.Context, o Occasion, class Course, member string, have []Environment) ([]BatchItem, error) {
-	if !slices.Contains(class.Members, member) {
+	if class.index(member) < 0 {
 		return nil, nil
 	}
 	if len(have) == 0 {

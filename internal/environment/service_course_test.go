@@ -17,7 +17,11 @@ func (c classroom) Class(_ context.Context, id string) (Course, error) {
 	if id != "de" {
 		return Course{}, nothing
 	}
-	return Course{ID: "de", Title: "Data engineering", Members: c}, nil
+	k := Course{ID: "de", Title: "Data engineering", Project: "course-project", Origin: OriginConfiguration}
+	for _, subject := range c {
+		k.Members = append(k.Members, Member{Subject: subject, Role: MemberStudent})
+	}
+	return k, nil
 }
 
 func (c classroom) Classes(ctx context.Context) ([]Course, error) {
@@ -27,7 +31,8 @@ func (c classroom) Classes(ctx context.Context) ([]Course, error) {
 
 func newClass(members ...string) (*Service, *rows) {
 	s, r := newTestService()
-	s.roster, s.store = classroom(members), courseRows{r}
+	s.store = courseRows{r}
+	s.roster = newRegistry(classroom(members), s.store)
 	return s, r
 }
 
@@ -92,7 +97,7 @@ func TestCourseUpAndDown(t *testing.T) {
 			t.Errorf("%s: requested by %s; want %s", e.Owner, e.RequestedBy, want)
 		}
 	}
-	s.roster = classroom{"carol", "bob"} // alice has left the course
+	s.roster = newRegistry(classroom{"carol", "bob"}, s.store) // alice has left the course
 	got, err = s.CourseDown(t.Context(), teacher, "de")
 	if err != nil || len(got.Items) != 3 || got.Items[0].Outcome != OutcomeKept || got.Items[1].Outcome != OutcomeEnded || got.Items[2].Subject != "alice" || got.Items[2].Outcome != OutcomeEnded {
 		t.Errorf("down: got %v, %v", toldOf(got), err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"time"
 )
 
 // habitsNote is under which key a course's habits are remembered.
@@ -20,7 +21,12 @@ type customs struct {
 type noted struct {
 	habits Habits
 	note   Note
+	read   time.Time
 }
+
+// notedFor is how long a course's habits are believed without being read
+// again: another replica may lead and learn.
+const notedFor = 10 * time.Minute
 
 // accustom learns from a look, where the policy lets the idle limit be learnt,
 // and sets the limit that follows. What cannot be remembered costs precision
@@ -36,7 +42,7 @@ func (s *Service) accustom(ctx context.Context, i *PlanItem, fresh, dry bool) er
 	if err != nil {
 		return err
 	}
-	i.Use.Bound(i.Terms.Policy, n.habits)
+	i.Use.Bound(i.Terms.Policy, i.Environment, n.habits)
 	if dry || !n.habits.Observe(i.Environment, fresh, i.Use) {
 		return nil
 	}
@@ -56,12 +62,29 @@ func (s *Service) accustom(ctx context.Context, i *PlanItem, fresh, dry bool) er
 	return nil
 }
 
-// habitsOf reads a course's habits once.
+// zoneOf is the clock of a course; UTC where it has none, or is gone.
+func (s *Service) zoneOf(ctx context.Context, course string) (*time.Location, error) {
+	class, err := s.roster.Class(ctx, course)
+	switch {
+	case CodeOf(err) == CodeNotFound:
+		return time.UTC, nil
+	case err != nil:
+		return nil, err
+	}
+	zone, err := time.LoadLocation(class.Timezone)
+	if err != nil {
+		return time.UTC, nil //nolint:nilerr // refused when it was written; a clock that is off costs precision, no look
+	}
+	return zone, nil
+}
+
+// habitsOf reads a course's habits, now and then.
 func (s *Service) habitsOf(ctx context.Context, course string) (*noted, error) {
-	if n, ok := s.customs.known[course]; ok {
+	now := s.clock()
+	if n, ok := s.customs.known[course]; ok && now.Sub(n.read) < notedFor {
 		return n, nil
 	}
-	n := &noted{note: Note{Key: habitsNote(course)}}
+	n := &noted{note: Note{Key: habitsNote(course)}, read: now}
 	switch note, err := s.store.Note(ctx, n.note.Key); {
 	case err == nil:
 		n.note = note
@@ -71,6 +94,11 @@ func (s *Service) habitsOf(ctx context.Context, course string) (*noted, error) {
 	case CodeOf(err) != CodeNotFound:
 		return nil, err
 	}
+	zone, err := s.zoneOf(ctx, course)
+	if err != nil {
+		return nil, err
+	}
+	n.habits.Zone = zone
 	if s.customs.known == nil {
 		s.customs.known = map[string]*noted{}
 	}

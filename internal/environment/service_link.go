@@ -15,6 +15,7 @@ type offer struct {
 	Subject string    `json:"subject"`
 	Until   time.Time `json:"until"`
 	Used    bool      `json:"used,omitempty"`
+	By      string    `json:"by,omitempty"` // the account it was used by
 }
 
 // LinkCode makes a code with which whoever types it in Slack is joined to a
@@ -45,10 +46,19 @@ func (s *Service) noteOffer(ctx context.Context, note Note, o offer, p *Person) 
 
 // LinkSlack joins a Slack account, "TEAM:USER", that Slack vouched for to the
 // person whose code it gives. A code that is wrong, used or too old is
-// CodeNotFound. A person who is linked to another account already is
+// CodeNotFound; the same account may give it again, since a delivery may come
+// twice. A person who is linked to another account already is
 // CodeForbidden: that is for an admin to sort out.
 func (s *Service) LinkSlack(ctx context.Context, slackID, code string) (Person, error) {
-	o, note, err := s.offer(ctx, code)
+	p, err := s.linkSlack(ctx, slackID, code)
+	if CodeOf(err) == CodeConflict { // perhaps by the same delivery, at the same moment
+		return s.linkSlack(ctx, slackID, code)
+	}
+	return p, err
+}
+
+func (s *Service) linkSlack(ctx context.Context, slackID, code string) (Person, error) {
+	o, note, err := s.offer(ctx, code, slackID)
 	if err != nil {
 		return Person{}, err
 	}
@@ -61,21 +71,31 @@ func (s *Service) LinkSlack(ctx context.Context, slackID, code string) (Person, 
 	case p.SlackID != "" && p.SlackID != slackID:
 		return Person{}, Errorf(CodeForbidden, "%s is linked to another Slack account; ask whoever runs daskbot to change that.", p.Subject)
 	}
+	if o.Used {
+		if p.SlackID != slackID { // it was given to somebody else since
+			return Person{}, wrongCode()
+		}
+		return p, nil
+	}
 	if err := s.release(ctx, slackID, p.Subject); err != nil {
 		return p, err
 	}
-	p.SlackID, o.Used = slackID, true
+	p.SlackID, o.Used, o.By = slackID, true, slackID
 	err = s.noteOffer(ctx, note, o, &p)
 	p.Version++
 	return p, err
 }
 
-func (s *Service) offer(ctx context.Context, code string) (offer, Note, error) {
+func wrongCode() error {
+	return Errorf(CodeNotFound, "This code is not good (any more). `daskbot link` shows a new one, for a quarter of an hour.")
+}
+
+// offer reads what a code stands for, if it is still good for an account.
+func (s *Service) offer(ctx context.Context, code, slackID string) (offer, Note, error) {
 	var o offer
-	wrong := Errorf(CodeNotFound, "This code is not good (any more). `daskbot link` shows a new one, for a quarter of an hour.")
 	note, err := s.store.Note(ctx, offerKey(code))
 	if CodeOf(err) == CodeNotFound {
-		return o, note, wrong
+		return o, note, wrongCode()
 	}
 	if err != nil {
 		return o, note, err
@@ -83,8 +103,8 @@ func (s *Service) offer(ctx context.Context, code string) (offer, Note, error) {
 	if err := json.Unmarshal([]byte(note.Value), &o); err != nil {
 		return o, note, &Error{Code: CodeInternal, Message: "What was noted about the code cannot be read.", Err: err}
 	}
-	if o.Used || s.clock().After(o.Until) {
-		return o, note, wrong
+	if o.Used && o.By != slackID || s.clock().After(o.Until) {
+		return o, note, wrongCode()
 	}
 	return o, note, nil
 }

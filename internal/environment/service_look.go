@@ -44,7 +44,7 @@ func (s *Service) lookAt(ctx context.Context, e Environment, u Use) (Look, error
 		return Look{}, err
 	}
 	now := s.clock()
-	l := Look{Cluster: c, Now: now, Cost: CostOf(s.listed(), e, c, tenants, u, now)}
+	l := Look{Cluster: c, Now: now, Cost: costWith(s.listed(), e, c, tenants, s.volumesOf(ctx, c), u, now)}
 	l.Step, l.Steps = StepOf(e.Phase)
 	if l.Steps > 0 {
 		l.Estimate = EstimateReady(e, s.median(ctx, e), now)

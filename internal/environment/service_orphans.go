@@ -25,9 +25,11 @@ type OrphanConfig struct {
 type OrphanRun struct {
 	// Dry only compares and remembers what was found.
 	Dry bool
-	// AtOnce does not wait for the grace. It needs a person.
+	// AtOnce does not wait for the grace, nor for a sweep that is held because
+	// too much looks left over. It needs an admin.
 	AtOnce bool
-	// By is the person who confirms what a sweep would hold; "" for none.
+	// By is the person who asked, who may while the reaper is paused; "" for
+	// none.
 	By string
 }
 
@@ -37,10 +39,8 @@ const orphanSurveys = 8
 // Orphans is what the last sweep found; a zero At means that there was none.
 // Staff and admins.
 func (s *Service) Orphans(ctx context.Context, who Caller) (Orphans, error) {
-	if who.Role != RoleStaff {
-		if err := Authorize(who, ActionAdminister, "", ""); err != nil {
-			return Orphans{}, err
-		}
+	if err := Authorize(who, ActionReap, "", ""); err != nil {
+		return Orphans{}, err
 	}
 	found, _, err := s.lastOrphans(ctx)
 	return found, err
@@ -55,9 +55,14 @@ func (s *Service) FindOrphans(ctx context.Context, who Caller) (Orphans, error) 
 	return s.SweepOrphans(ctx, OrphanRun{Dry: true, By: who.Subject})
 }
 
-// DeleteOrphans is a sweep that a person asked for; admins only.
+// DeleteOrphans is a sweep that a person asked for. Staff may have done what a
+// sweep does by itself; what it would wait with (atOnce) is for admins.
 func (s *Service) DeleteOrphans(ctx context.Context, who Caller, dry, atOnce bool) (Orphans, error) {
-	if err := Authorize(who, ActionAdminister, "", ""); err != nil {
+	action := ActionReap
+	if atOnce {
+		action = ActionAdminister
+	}
+	if err := Authorize(who, action, "", ""); err != nil {
 		return Orphans{}, err
 	}
 	return s.SweepOrphans(ctx, OrphanRun{Dry: dry, AtOnce: atOnce, By: who.Subject})
@@ -109,7 +114,7 @@ func (s *Service) holdOrphans(ctx context.Context, found *Orphans, run OrphanRun
 }
 
 func (s *Service) ripeOrphans(found *Orphans, run OrphanRun) []*Orphan {
-	if run.By == "" && found.Held != "" {
+	if found.Held != "" && !(run.AtOnce && run.By != "") {
 		found.hold()
 		return nil
 	}

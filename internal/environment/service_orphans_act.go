@@ -116,7 +116,7 @@ func (s *Service) deleteUnknown(ctx context.Context, o Orphan, by string) (bool,
 
 // deleteLeftover deletes a resource of Compute, unless its row came back.
 func (s *Service) deleteLeftover(ctx context.Context, o Orphan, by string) (bool, error) {
-	if o.ClusterID != "" && o.Environment == "" || o.Kind == KindDisk && o.ClusterID != "" {
+	if o.ClusterID != "" && o.Environment == "" || labelled(o.Kind) && o.ClusterID != "" {
 		row, err := s.store.Cluster(ctx, o.ClusterID)
 		if err != nil && CodeOf(err) != CodeNotFound {
 			return false, err

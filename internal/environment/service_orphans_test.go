@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -165,12 +166,13 @@ func TestSweepDeletesNothing(t *testing.T) {
 		{name: "while paused", ledger: gone(), sky: &sky{standing: []Standing{disk("d", "dask-a")}}, paused: true},
 		{name: "when the cloud does not answer", ledger: gone(), sky: &sky{standing: []Standing{disk("d", "dask-a")}, incapable: Errorf(CodeUnavailable, "No answer.")}, run: OrphanRun{AtOnce: true, By: "admin"}},
 		{name: "with a store that knows nothing", ledger: &ledger{}, sky: &sky{owned: []OwnedCluster{owned("a")}, observed: SeenCluster{Mine: true, State: CloudRunning}}},
+		{name: "with a store that knows nothing, asked by staff", ledger: &ledger{}, sky: &sky{owned: []OwnedCluster{owned("a")}, observed: SeenCluster{Mine: true, State: CloudRunning}}, run: OrphanRun{By: "prof"}},
 		{name: "that another look says is another's", ledger: gone(), sky: &sky{owned: []OwnedCluster{owned("x")}, observed: SeenCluster{Mine: false, State: CloudRunning}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			service := sweeping(test.ledger, test.sky, test.grace)
 			if test.paused {
-				if _, err := service.Pause(t.Context(), Caller{Subject: "admin", Role: RoleAdmin}, true); err != nil {
+				if _, err := service.Pause(t.Context(), Caller{Subject: "admin", Role: RoleAdmin}, true, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -199,11 +201,60 @@ func TestSweepDeletesAndAdoptsClusters(t *testing.T) {
 	}
 }
 
+// TestOnlyAnAdminInsists: a pause is for the clock's own sweeps; a sweep that
+// finds too much is held for everybody but an admin who does not want to wait.
+func TestOnlyAnAdminInsists(t *testing.T) {
+	admin, prof := Caller{Subject: "admin", Role: RoleAdmin}, Caller{Subject: "prof", Role: RoleStaff}
+	s := &sky{owned: []OwnedCluster{owned("x")}, observed: SeenCluster{Mine: true, State: CloudRunning, ClusterID: "x"}}
+	service := sweeping(&ledger{}, s, 0)
+	if found, err := service.DeleteOrphans(t.Context(), prof, false, false); err != nil || len(s.deleted) > 0 || !strings.Contains(found.Held, "--now") {
+		t.Errorf("staff deleted %v, %v, held %q; want it held", s.deleted, err, found.Held)
+	}
+	if _, err := service.DeleteOrphans(t.Context(), admin, false, true); err != nil || !slices.Equal(s.deleted, []string{"dask-x"}) {
+		t.Errorf("an admin deleted %v, %v; want it gone", s.deleted, err)
+	}
+	s = &sky{standing: []Standing{disk("d", "dask-a")}}
+	service = sweeping(gone(), s, 0)
+	if _, err := service.Pause(t.Context(), admin, true, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := service.DeleteOrphans(t.Context(), prof, false, false); err != nil || !slices.Equal(s.deleted, []string{"d"}) {
+		t.Errorf("while paused, staff deleted %v, %v; want the one past its grace", s.deleted, err)
+	}
+}
+
 func TestALostClusterWakesItsRow(t *testing.T) {
 	l := &ledger{clusters: map[string]Cluster{"a": clusterRow("a", StateReady, nil)}, envs: []Environment{envRow("a", PhaseReady)}}
 	found, err := sweeping(l, &sky{standing: []Standing{disk("d", "dask-old")}}, 0).SweepOrphans(t.Context(), OrphanRun{})
 	if err != nil || !slices.Equal(found.Lost, []string{"a"}) || !slices.Contains(l.woken, Job{JobCluster, "a", UrgencySchedule}) {
 		t.Errorf("got %v, lost %v, woken %v; want a woken", err, found.Lost, l.woken)
+	}
+}
+
+// TestVolumesAreInTheEstimate: the sweep is what sees disks; what it saw holds
+// while a project does not answer.
+func TestVolumesAreInTheEstimate(t *testing.T) {
+	l := gone()
+	used := disk("d", "dask-a")
+	used.InUse, used.GB = true, 730
+	s := &sky{standing: []Standing{used, disk("e", "dask-b")}}
+	live := Cluster{Project: sweptProject, Name: "dask-a", AskedAt: sweptAt}
+	if got := sweeping(l, s, 0).volumesOf(t.Context(), live); got != 0 {
+		t.Errorf("before the first sweep: got %v; want 0", got)
+	}
+	for _, incapable := range []error{nil, Errorf(CodeUnavailable, "No answer.")} {
+		s.incapable = incapable
+		if _, err := sweeping(l, s, time.Hour).SweepOrphans(t.Context(), OrphanRun{}); err != nil {
+			t.Fatal(err)
+		}
+		got := sweeping(l, s, 0).volumesOf(t.Context(), live)
+		if want := ListPrices().DiskGBMonth; math.Abs(got-want) > 1e-9 {
+			t.Errorf("%v: got %v an hour; want %v", incapable, got, want)
+		}
+		without, _ := hourly(ListPrices(), live, 2, 0)
+		if with, _ := hourly(ListPrices(), live, 2, got); math.Abs(with-without-got/2) > 1e-9 {
+			t.Errorf("got %v with disks and %v without; want half of them for each of two", with, without)
+		}
 	}
 }
 

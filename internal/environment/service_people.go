@@ -53,8 +53,8 @@ func (s *Service) CreateToken(ctx context.Context, who Caller, role Role, subjec
 	if err := ValidSubject("subject", subject); err != nil {
 		return Token{}, Secret{}, err
 	}
-	if course != "" && !s.catalogue.Course(course) {
-		return Token{}, Secret{}, Invalid("course", "There is no course %q.", clip(course))
+	if err := s.knownCourse(ctx, course); err != nil {
+		return Token{}, Secret{}, err
 	}
 	if role == RoleStaff && course == "" {
 		return Token{}, Secret{}, Invalid("course", "A staff token needs the course it is for, for example \"de-2026\".")
@@ -71,9 +71,31 @@ func (s *Service) storeToken(ctx context.Context, by string, t Token, secret Sec
 	return t, err
 }
 
-// EnsureAdminToken makes the given secret an admin token if it is not one
-// yet; an empty secret makes a new one. It is for the start of the daemon,
-// which has no caller.
+// AdmitAdminToken makes a secret that an operator chose an admin token, unless
+// it is or was one: what was revoked stays revoked. Several replicas may do so
+// at once. CodeInvalid is a secret that no token can be, or one so short that it
+// could be guessed. It is for the start of the daemon, which has no caller.
+func (s *Service) AdmitAdminToken(ctx context.Context, secret Secret) error {
+	if text := secret.Reveal(); !strings.HasPrefix(text, tokenPrefix) || len(text) < len(tokenPrefix)+32 || len(text) > 200 {
+		return Invalid("auth.adminTokenFile", "The admin token must be %s and at least 32 further characters; make one with: echo %s$(openssl rand -hex 32)", tokenPrefix, tokenPrefix)
+	}
+	_, err := s.store.Token(ctx, HashToken(secret.Reveal()))
+	if CodeOf(err) != CodeNotFound {
+		return err
+	}
+	_, stored := s.storeToken(ctx, "daskbot", Token{Role: RoleAdmin, Subject: "admin"}, secret)
+	if stored == nil {
+		return nil
+	}
+	if _, err := s.store.Token(ctx, HashToken(secret.Reveal())); err == nil {
+		return nil // another replica was faster
+	}
+	return stored
+}
+
+// EnsureAdminToken makes sure that there is an admin token: the given one if it
+// is valid, else a new one. It is for the start of the daemon, which has no
+// caller.
 func (s *Service) EnsureAdminToken(ctx context.Context, secret Secret) (Secret, error) {
 	if !secret.IsZero() {
 		t, err := s.store.Token(ctx, HashToken(secret.Reveal()))

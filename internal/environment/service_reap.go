@@ -3,11 +3,12 @@ package environment
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
 // reaperCaller is who the reaper acts as: an admin, by name.
-var reaperCaller = Caller{Subject: "reaper", Role: RoleAdmin}
+var reaperCaller = Caller{Subject: "reaper", Role: RoleAdmin, Via: ViaReaper}
 
 // PlanItem is what the reaper would do with one environment now.
 type PlanItem struct {
@@ -15,9 +16,17 @@ type PlanItem struct {
 	Use         Use
 	Judgement   Judgement
 	Terms       Terms
-	// USDPerHour is what it costs, as estimated at a look; 0 when it was not
-	// looked at this time.
+	// USDPerHour is what it costs, as estimated at the last look; 0 when it was
+	// never looked at.
 	USDPerHour float64
+}
+
+// RestsOnUse reports whether it would end now because nobody uses it, which
+// has to be seen right before. Its maximum, and an end that the course sets,
+// wait for nobody, and what was never ready cannot be asked.
+func (i PlanItem) RestsOnUse() bool {
+	c := i.Judgement.Cause
+	return i.Judgement.Action == ReapDelete && !i.Environment.ReadyAt.IsZero() && c != EndMaximum && !c.ByCourse()
 }
 
 // Plan says what the reaper would do now, judged by the last looks: the same
@@ -61,6 +70,9 @@ func idsOf(items []Environment) []string {
 
 // Reapable lists every environment that can come to its end, for a run.
 func (s *Service) Reapable(ctx context.Context) ([]string, error) {
+	if err := s.weighAgain(ctx); err != nil {
+		return nil, err
+	}
 	var ids []string
 	err := s.each(ctx, Filter{States: reapable}, func(e Environment) bool {
 		ids = append(ids, e.ID)
@@ -73,6 +85,22 @@ func (s *Service) Reapable(ctx context.Context) ([]string, error) {
 // nothing is about to happen to it, remembers what it saw and says what is to
 // be done. It does not do it; Carry does. With dry set nothing is remembered.
 func (s *Service) Consider(ctx context.Context, id string, dry bool) (PlanItem, error) {
+	item, err := s.Recall(ctx, id)
+	if err != nil {
+		return item, err
+	}
+	now := s.clock()
+	if e := item.Environment; !e.ReadyAt.IsZero() && e.Desired == Present && item.Use.Due(item.Judgement, now) {
+		if err := s.look(ctx, &item, now, dry); err != nil {
+			return item, err
+		}
+	}
+	return item, nil
+}
+
+// Recall is Consider by the last look alone: for what a run has no time to
+// look at, whose maximum and warnings still come.
+func (s *Service) Recall(ctx context.Context, id string) (PlanItem, error) {
 	e, err := s.store.Environment(ctx, id)
 	if err != nil {
 		return PlanItem{}, err
@@ -81,14 +109,8 @@ func (s *Service) Consider(ctx context.Context, id string, dry bool) (PlanItem, 
 	if err != nil {
 		return PlanItem{}, err
 	}
-	item := PlanItem{Environment: e, Use: uses[id], Terms: s.TermsFor(e)}
-	now := s.clock()
-	item.Judgement = Judge(item.Terms.Policy, e, item.Use, now)
-	if !e.ReadyAt.IsZero() && e.Desired == Present && item.Use.Due(item.Judgement, now) {
-		if err := s.look(ctx, &item, now, dry); err != nil {
-			return item, err
-		}
-	}
+	item := PlanItem{Environment: e, Use: uses[id], Terms: s.TermsFor(e), USDPerHour: uses[id].Rate}
+	item.Judgement = Judge(item.Terms.Policy, e, item.Use, s.clock())
 	return item, nil
 }
 
@@ -97,7 +119,7 @@ func (s *Service) look(ctx context.Context, i *PlanItem, now time.Time, dry bool
 	a, memory := s.probe(ctx, i.Environment, i.Use.Memory, now)
 	a.At = now
 	fresh := i.Use.Activity.At.IsZero()
-	i.Use.Tight = s.tight(i.Terms.Policy, i.Environment, now)
+	i.Use.Tight = s.tight(i.Environment.ID)
 	i.Use.Learn(i.Terms.Policy, i.Environment, a, memory)
 	if err := s.accustom(ctx, i, fresh, dry); err != nil {
 		return err
@@ -152,9 +174,17 @@ func (u *Use) Spend(usdPerHour float64, from, now time.Time) {
 }
 
 // Carry does what Consider said, if that still holds for the row as it is
-// now: an extension that came in between is read, and wins.
+// now: an extension that came in between is read, and wins. What would end
+// because nobody uses it is looked at again when its last look is not fresh: a
+// run over many takes minutes, in which work begins.
 func (s *Service) Carry(ctx context.Context, i PlanItem) (Judgement, error) {
 	var j Judgement
+	if i.RestsOnUse() {
+		var err error
+		if i, err = s.Consider(ctx, i.Environment.ID, false); err != nil {
+			return j, err
+		}
+	}
 	_, err := s.change(ctx, reaperCaller, ActionDelete, i.Environment.ID, 0, func(e *Environment, now time.Time) (Event, error) {
 		use := i.Use
 		use.Verdict = Assess(s.TermsFor(*e).Policy, *e, use) // a lease may be new
@@ -194,6 +224,10 @@ func endedWords(c EndCause) string {
 		return "Nobody was using it."
 	case EndClass:
 		return "Its class is over."
+	case EndLeft:
+		return "Its owner is no longer in the course."
+	case EndCourse:
+		return "The course has ended."
 	case EndUnused:
 		return "Nobody has ever used it."
 	case EndMaximum:
@@ -254,6 +288,8 @@ type ReaperState struct {
 	Paused bool      `json:"paused"`
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
+	// Reason is what who paused or resumed it last said; "" for nothing.
+	Reason string `json:"reason,omitempty"`
 	// Held says why the last run stopped and waits for a person; "" if it did not.
 	Held string `json:"held,omitempty"`
 }
@@ -281,15 +317,28 @@ func (s *Service) reaperState(ctx context.Context) (ReaperState, Note, error) {
 	return state, note, nil
 }
 
-// Pause stops the reaper from ending anything, or lets it go on; admins only.
-func (s *Service) Pause(ctx context.Context, who Caller, paused bool) (ReaperState, error) {
-	if err := Authorize(who, ActionAdminister, "", ""); err != nil {
+// Pause stops the reaper from ending anything, or lets it go on; staff and
+// admins. It is an event with whoever did it and their reason, since everybody
+// pays for what then stands.
+func (s *Service) Pause(ctx context.Context, who Caller, paused bool, reason string) (ReaperState, error) {
+	if err := Authorize(who, ActionReap, "", ""); err != nil {
 		return ReaperState{}, err
 	}
+	reason = strings.TrimSpace(reason)
+	if len(reason) > maxReason {
+		return ReaperState{}, Invalid("reason", "A reason is at most %d bytes, for example \"the hub is being repaired\".", maxReason)
+	}
+	now := s.clock()
+	happened := Event{At: now, Type: EventPaused, Message: "The reaper is paused: nothing ends by itself.", Actor: who.Subject, Detail: reason}
+	if !paused {
+		happened.Type, happened.Message = EventResumed, "The reaper goes on."
+	}
 	return s.noteReaper(ctx, func(state *ReaperState) {
-		*state = ReaperState{Paused: paused, By: who.Subject, At: s.clock()}
-	})
+		*state = ReaperState{Paused: paused, By: who.Subject, At: now, Reason: reason}
+	}, happened)
 }
+
+const maxReason = 500
 
 // Hold notes why a run stopped at its limit, "" that it did not.
 func (s *Service) Hold(ctx context.Context, why string) error {
@@ -301,7 +350,7 @@ func (s *Service) Hold(ctx context.Context, why string) error {
 	return err
 }
 
-func (s *Service) noteReaper(ctx context.Context, edit func(*ReaperState)) (ReaperState, error) {
+func (s *Service) noteReaper(ctx context.Context, edit func(*ReaperState), events ...Event) (ReaperState, error) {
 	for range 3 {
 		state, note, err := s.reaperState(ctx)
 		if err != nil {
@@ -313,7 +362,7 @@ func (s *Service) noteReaper(ctx context.Context, edit func(*ReaperState)) (Reap
 			return state, err
 		}
 		note.Value = string(value)
-		if err = s.store.Commit(ctx, Change{Note: &note}); CodeOf(err) != CodeConflict {
+		if err = s.store.Commit(ctx, Change{Note: &note, Events: events}); CodeOf(err) != CodeConflict {
 			return state, err
 		}
 	}

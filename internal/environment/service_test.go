@@ -21,7 +21,9 @@ type rows struct {
 	events   []Event
 	uses     map[string]Use
 	notes    map[string]Note
+	courses  map[string]Course
 	woken    []Job
+	audited  []Audited
 	conflict int // how many commits still lose their compare-and-set
 }
 
@@ -40,6 +42,22 @@ func (r *rows) Note(_ context.Context, key string) (Note, error) {
 		return n, nil
 	}
 	return Note{}, Errorf(CodeNotFound, "nothing was noted")
+}
+
+func (r *rows) Course(_ context.Context, id string) (Course, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.courses[id]
+	return found(c, ok)
+}
+
+func (r *rows) Courses(_ context.Context, deleted bool) (all []Course, _ error) {
+	for _, c := range r.courses {
+		if deleted || c.DeletedAt.IsZero() {
+			all = append(all, c)
+		}
+	}
+	return all, nil
 }
 
 func (r *rows) Commit(_ context.Context, ch Change) error {
@@ -73,6 +91,14 @@ func (r *rows) Commit(_ context.Context, ch Change) error {
 	if ch.Token != nil {
 		r.tokens[ch.Token.Hash] = *ch.Token
 	}
+	if c := ch.Course; c != nil {
+		if r.courses[c.ID].Version != c.Version {
+			return Errorf(CodeConflict, "It changed.")
+		}
+		next := *c
+		next.Version++
+		r.courses[c.ID] = next
+	}
 	if ch.Person != nil {
 		r.people[ch.Person.Subject] = *ch.Person
 	}
@@ -86,6 +112,9 @@ func (r *rows) Commit(_ context.Context, ch Change) error {
 		next := *n
 		next.Version++
 		r.notes[n.Key] = next
+	}
+	if ch.Audited != nil {
+		r.audited = append(r.audited, *ch.Audited)
 	}
 	r.events, r.woken = append(r.events, ch.Events...), append(r.woken, ch.Wake...)
 	return nil
@@ -169,19 +198,25 @@ func (shelf) Profiles() []Profile {
 	}
 }
 func (shelf) DefaultProfile() string { return "dask" }
-func (shelf) Project(course string) string {
-	if course == "de" {
-		return "course-project"
-	}
-	return "default-project"
-}
+func (shelf) Project() string        { return "default-project" }
 func (shelf) Policy() Policy {
 	return Policy{TTL: 4 * time.Hour, MaxTTL: 8 * time.Hour, MaxPerOwner: 2, MaxPerCourse: 3, Extension: 2 * time.Hour}
 }
-func (shelf) CoursePolicy(string) Policy  { return Policy{} }
-func (shelf) CourseProfile(string) string { return "" }
-func (shelf) Course(id string) bool       { return id == "" || id == "de" }
-func (shelf) Staff(string) []string       { return nil }
+
+// lecture is a Roster of one course that is open to all.
+type lecture struct{}
+
+func (lecture) Class(_ context.Context, id string) (Course, error) {
+	if id != "de" {
+		return Course{}, nothing
+	}
+	return Course{ID: "de", Project: "course-project", Origin: OriginConfiguration}, nil
+}
+
+func (l lecture) Classes(ctx context.Context) ([]Course, error) {
+	c, err := l.Class(ctx, "de")
+	return []Course{c}, err
+}
 
 // gates is the part of Clusters that commands ask.
 type gates struct {
@@ -198,8 +233,8 @@ func (g gates) Allowed(context.Context, string) error {
 
 func newTestService() (*Service, *rows) {
 	r := &rows{envs: map[string]Environment{}, people: map[string]Person{}, tokens: map[string]Token{}, replays: map[string]Replay{},
-		uses: map[string]Use{}, notes: map[string]Note{}}
-	return NewService(ServiceConfig{Store: r, Feed: &Feed{}, Catalogue: shelf{}, Clusters: gates{}, Installation: "test",
+		uses: map[string]Use{}, notes: map[string]Note{}, courses: map[string]Course{}}
+	return NewService(ServiceConfig{Store: r, Feed: &Feed{}, Catalogue: shelf{}, Roster: lecture{}, Clusters: gates{}, Installation: "test",
 		Now: func() time.Time { return t0 }}), r
 }
 
@@ -427,8 +462,8 @@ func TestFeedTellsOnlyFollowersOfThatEnvironment(t *testing.T) {
 	a, stopA := f.Subscribe("a")
 	b, stopB := f.Subscribe("b")
 	defer stopB()
-	f.publish("a")
-	f.publish("a") // coalesces, and does not block
+	f.Publish("a")
+	f.Publish("a") // coalesces, and does not block
 	select {
 	case <-a:
 	default:
@@ -440,7 +475,7 @@ func TestFeedTellsOnlyFollowersOfThatEnvironment(t *testing.T) {
 	default:
 	}
 	stopA()
-	f.publish("a")
+	f.Publish("a")
 	if len(f.subs) != 1 {
 		t.Errorf("got %d subscriptions after one ended; want 1", len(f.subs))
 	}

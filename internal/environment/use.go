@@ -64,7 +64,8 @@ type Use struct {
 	// to act on.
 	IdleLooks int `json:"idleLooks"`
 	// BusySince and UnknownSince are when the present stretch began; zero
-	// outside of one.
+	// outside of one. Time in which nothing was known of busy work is taken out
+	// of its stretch.
 	BusySince    time.Time `json:"busySince,omitzero"`
 	UnknownSince time.Time `json:"unknownSince,omitzero"`
 	// Limit is how long this stretch of idleness may last where the policy lets
@@ -139,15 +140,26 @@ func (u Use) Due(j Judgement, now time.Time) bool {
 // Two looks within lookApart count as one: what they agree on proves no more.
 func (u *Use) Learn(p Policy, e Environment, a Activity, memory map[string]string) Verdict {
 	u.Every = looksWithin(p)
-	again := a.At.Sub(u.Activity.At) >= min(lookApart, first(u.Every, lookEvery))
+	before := u.Activity.At
+	again := a.At.Sub(before) >= min(lookApart, first(u.Every, lookEvery))
 	u.Environment, u.Activity, u.Memory = e.ID, a, memory
 	if !a.Last().IsZero() {
 		u.Ever = true
 	}
 	_, busy := a.find(SignalBusy)
-	u.BusySince = stretch(u.BusySince, busy, a.At)
+	if busy {
+		u.BusySince = first(u.BusySince, a.At)
+	}
 	u.Ever = u.Ever || busy
 	u.Verdict = Assess(p, e, *u)
+	switch {
+	case busy:
+	case u.Verdict.Is == VerdictUnknown && !u.BusySince.IsZero():
+		// Not seen is neither a pause nor work: it counts for neither.
+		u.BusySince = u.BusySince.Add(a.At.Sub(before))
+	default:
+		u.BusySince = time.Time{}
+	}
 	u.UnknownSince = stretch(u.UnknownSince, u.Verdict.Is == VerdictUnknown, a.At)
 	switch {
 	case u.Verdict.Is != VerdictIdle:

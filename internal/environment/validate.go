@@ -12,10 +12,13 @@ import (
 type Request struct {
 	Owner, Course, Profile string
 	// Project asks for a project to pay; "" resolves it (person, course, default).
-	Project  string
-	TTL      time.Duration
-	Until    time.Time
-	Workers  *int // nil for the profile's default
+	Project string
+	TTL     time.Duration
+	Until   time.Time
+	// Idle is how long this one may stand idle, no longer than policy lets it;
+	// 0 for as long.
+	Idle     time.Duration `json:",omitempty"`
+	Workers  *int          // nil for the profile's default
 	Packages []string
 	// IdempotencyKey makes a repeated request return what the first one made.
 	IdempotencyKey string

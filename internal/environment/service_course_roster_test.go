@@ -1,0 +1,291 @@
+package environment
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// office is a service whose clock can be moved, with one stored course, "ml",
+// beside the configured "de".
+type office struct {
+	*Service
+	rows *rows
+	at   time.Time
+}
+
+// officeRows adds to rows what courses need.
+type officeRows struct{ courseRows }
+
+func (r officeRows) CourseByLMS(_ context.Context, b LMSBinding) (string, error) {
+	for _, c := range r.courses {
+		if c.DeletedAt.IsZero() && slices.Contains(c.LMS, b) {
+			return c.ID, nil
+		}
+	}
+	return "", nothing
+}
+
+func (r officeRows) PersonByEmail(_ context.Context, email string) (Person, error) {
+	for _, p := range r.people {
+		if strings.EqualFold(p.Email, email) {
+			return p, nil
+		}
+	}
+	return Person{}, nothing
+}
+
+func newOffice(t *testing.T, members ...Member) *office {
+	t.Helper()
+	_, r := newTestService()
+	o := &office{rows: r, at: t0}
+	o.Service = NewService(ServiceConfig{Store: officeRows{courseRows{r}}, Feed: &Feed{}, Catalogue: shelf{}, Roster: lecture{}, Clusters: gates{}, Installation: "test",
+		MaxMembers: 100, Now: func() time.Time { return o.at },
+		CheckSchedule: func(s Schedule) error {
+			if s.Cron == "never" {
+				return Invalid("cron", "It never comes due.")
+			}
+			return nil
+		}})
+	if _, err := o.ApplyCourse(t.Context(), boss, Course{ID: "ml", Title: "Machine learning", Staff: []string{"tutor"}, Members: members}, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+var tutor = Caller{Subject: "tutor", Role: RoleStaff, Courses: []string{"ml"}}
+
+func addressed(address string) Member { return Member{Email: address} }
+
+// ready gives somebody an environment in the course that is ready.
+func (o *office) ready(t *testing.T, owner string) Environment {
+	t.Helper()
+	e, _, err := o.Up(t.Context(), boss, Request{Owner: owner, Course: "ml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.State, e.ReadyAt, e.ExpiresAt = StateReady, o.at, o.at.Add(48*time.Hour)
+	o.rows.envs[e.ID] = e
+	return e
+}
+
+func (o *office) course(t *testing.T) Course {
+	t.Helper()
+	c, err := o.CourseDocument(t.Context(), boss, "ml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// told lists what was said about an environment since it was asked for.
+func (o *office) told(id string) (says []string) {
+	for _, ev := range o.rows.events {
+		if ev.Environment == id && ev.Type != EventRequested {
+			says = append(says, string(ev.Type)+": "+ev.Message)
+		}
+	}
+	return says
+}
+
+func TestEnrollIsIdempotentAndJoinsIdentities(t *testing.T) {
+	o := newOffice(t, addressed("ann@example.edu"))
+	o.rows.people["bert"] = Person{Subject: "bert", Email: "Bert@example.edu"}
+	for _, step := range []struct {
+		m       Member
+		changed bool
+		want    Member
+	}{
+		{Member{Email: " Ann@Example.EDU ", LMSID: "4711"}, true, Member{Subject: "ann@example.edu", Email: "ann@example.edu", LMSID: "4711", Role: MemberStudent}},
+		{Member{Email: "ann@example.edu"}, false, Member{Subject: "ann@example.edu", Email: "ann@example.edu", LMSID: "4711", Role: MemberStudent}},
+		{Member{LMSID: "4711", Name: "Ann", Role: MemberStaff}, true, Member{Subject: "ann@example.edu", Name: "Ann", Email: "ann@example.edu", LMSID: "4711", Role: MemberStaff}},
+		{Member{Email: "bert@example.edu"}, true, Member{Subject: "bert", Email: "bert@example.edu", Role: MemberStudent}},
+		{Member{Subject: "carol"}, true, Member{Subject: "carol", Role: MemberStudent}},
+	} {
+		changed, err := o.Enroll(t.Context(), tutor, "ml", step.m)
+		if err != nil || changed != step.changed {
+			t.Fatalf("%+v: changed %v, %v; want %v", step.m, changed, err, step.changed)
+		}
+		got, _ := o.course(t).Member(step.want.Subject)
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", step.m, diff)
+		}
+	}
+	if got := o.course(t).Teachers(); !slices.Equal(got, []string{"tutor", "ann@example.edu"}) {
+		t.Errorf("teachers: got %v", got)
+	}
+	if m, err := o.MemberByLMS(t.Context(), "ml", "4711"); err != nil || m.Subject != "ann@example.edu" {
+		t.Errorf("MemberByLMS: got %+v, %v", m, err)
+	}
+	if _, err := o.MemberByLMS(t.Context(), "ml", ""); CodeOf(err) != CodeNotFound {
+		t.Errorf("MemberByLMS of nobody: got %v; want not found", err)
+	}
+}
+
+func TestEnrollRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		who    Caller
+		course string
+		m      Member
+		code   Code
+		says   string
+	}{
+		"a student":               {alice, "ml", addressed("x@example.edu"), CodeNotFound, "ml"},
+		"staff of another course": {teacher, "ml", addressed("x@example.edu"), CodeNotFound, "ml"},
+		"nobody":                  {tutor, "ml", Member{Name: "x"}, CodeInvalid, "e-mail"},
+		"no address":              {tutor, "ml", addressed("not an address"), CodeInvalid, "not an address"},
+		"letters like others":     {tutor, "ml", addressed("аnn@example.edu"), CodeInvalid, "ASCII"}, // the first is Cyrillic
+		"another's LMS id":        {tutor, "ml", Member{Subject: "x", LMSID: "1"}, CodeInvalid, "another member's"},
+		"a role there is not":     {tutor, "ml", Member{Subject: "x", Role: "boss"}, CodeInvalid, "student or staff"},
+		"a name with a line":      {tutor, "ml", Member{Subject: "x", Name: "a\nb"}, CodeInvalid, "not a name"},
+		"who pays, by staff":      {tutor, "ml", Member{Subject: "x", Project: "someones-project"}, CodeForbidden, "admin"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t, Member{Email: "ann@example.edu", LMSID: "1"})
+			changed, err := o.Enroll(t.Context(), c.who, c.course, c.m)
+			if CodeOf(err) != c.code || !strings.Contains(MessageOf(err), c.says) || changed {
+				t.Errorf("got %v, changed %v; want %s saying %q", err, changed, c.code, c.says)
+			}
+			if n := len(o.course(t).Members); n != 1 {
+				t.Errorf("the roster has %d members; want the one from before", n)
+			}
+		})
+	}
+}
+
+func TestARosterHasALimit(t *testing.T) {
+	o := newOffice(t)
+	var bomb []Member
+	for i := range 101 {
+		bomb = append(bomb, addressed(fmt.Sprintf("m%d@example.edu", i)))
+	}
+	if _, err := o.PutMembers(t.Context(), tutor, "ml", bomb, 0, false); CodeOf(err) != CodeQuota {
+		t.Errorf("101 members: got %v; want quota", err)
+	}
+	if _, err := o.PutMembers(t.Context(), tutor, "ml", bomb[:100], 0, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Enroll(t.Context(), tutor, "ml", bomb[100]); CodeOf(err) != CodeQuota {
+		t.Errorf("one more: got %v; want quota", err)
+	}
+}
+
+func TestEnrollAtOnceLosesNobody(t *testing.T) {
+	o := newOffice(t)
+	var wg sync.WaitGroup
+	for i := range 60 {
+		wg.Go(func() {
+			for range 2 { // each is delivered twice
+				if _, err := o.Enroll(t.Context(), tutor, "ml", addressed(fmt.Sprintf("m%d@example.edu", i))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c := o.course(t)
+	if len(c.Members) != 60 || c.Version != 61 {
+		t.Errorf("got %d members at version %d; want 60 at 61", len(c.Members), c.Version)
+	}
+}
+
+func TestWhoIsDroppedHasNothingAfterTheGrace(t *testing.T) {
+	o := newOffice(t, addressed("ann@example.edu"), addressed("bob@example.edu"))
+	ann, bob := o.ready(t, "ann@example.edu"), o.ready(t, "bob@example.edu")
+	for i := range 2 {
+		changed, err := o.Unenroll(t.Context(), tutor, "ml", "ann@example.edu", "left the programme")
+		if err != nil || changed != (i == 0) {
+			t.Fatalf("time %d: changed %v, %v", i, changed, err)
+		}
+	}
+	e := o.rows.envs[ann.ID]
+	if e.Ending == nil || e.Ending.Cause != EndLeft || !e.Ending.At.Equal(t0.Add(24*time.Hour)) {
+		t.Fatalf("got ending %+v; want left, in 24 h", e.Ending)
+	}
+	if told := o.told(ann.ID); len(told) != 1 || !strings.HasPrefix(told[0], "warned: ann@example.edu is no longer on the roster") {
+		t.Errorf("ann was told %q; want once", told)
+	}
+	if len(o.told(bob.ID)) > 0 || o.rows.envs[bob.ID].CourseEnd != nil {
+		t.Error("bob was told something; want nothing")
+	}
+	if _, _, err := o.Up(t.Context(), Caller{Subject: "ann@example.edu", Role: RoleStudent}, Request{Course: "ml", Profile: "plain"}); CodeOf(err) != CodeForbidden {
+		t.Errorf("another for ann: got %v; want forbidden", err)
+	}
+	busy := Use{Verdict: Verdict{Is: VerdictActive, Reason: "a kernel is busy"}, Ever: true}
+	if j := Judge(Policy{MaxTTL: 72 * time.Hour}, e, busy, t0.Add(24*time.Hour-time.Second)); j.Action == ReapDelete {
+		t.Errorf("a second before the end: got %+v; want it kept", j)
+	}
+	if j := Judge(Policy{MaxTTL: 72 * time.Hour}, e, busy, t0.Add(24*time.Hour)); j.Action != ReapDelete || j.Cause != EndLeft {
+		t.Errorf("at the end: got %+v; want it deleted although it is in use", j)
+	}
+}
+
+func TestWhoComesBackKeepsWhatTheyHave(t *testing.T) {
+	o := newOffice(t, addressed("ann@example.edu"))
+	ann := o.ready(t, "ann@example.edu")
+	if _, err := o.Unenroll(t.Context(), tutor, "ml", "ann@example.edu", ""); err != nil {
+		t.Fatal(err)
+	}
+	o.at = o.at.Add(time.Hour)
+	if changed, err := o.Enroll(t.Context(), tutor, "ml", addressed("ann@example.edu")); err != nil || !changed {
+		t.Fatalf("changed %v, %v", changed, err)
+	}
+	if e := o.rows.envs[ann.ID]; e.CourseEnd != nil || e.Ending != nil {
+		t.Errorf("got %+v and %+v; want no end", e.CourseEnd, e.Ending)
+	}
+	if told := o.told(ann.ID); len(told) != 2 || !strings.HasPrefix(told[1], "kept: ") {
+		t.Errorf("told %q; want the notice and that it is off", told)
+	}
+	if left := o.course(t).Left; len(left) > 0 {
+		t.Errorf("still noted as having left: %+v", left)
+	}
+}
+
+func TestACrashBetweenRosterAndEnvironmentIsMended(t *testing.T) {
+	o := newOffice(t, addressed("ann@example.edu"))
+	ann := o.ready(t, "ann@example.edu")
+	c := o.rows.courses["ml"]
+	c.Members, c.Left = nil, []Leaver{{Subject: "ann@example.edu", At: o.at, EndsAt: o.at.Add(time.Hour)}}
+	o.rows.courses["ml"] = c // as if the daemon had died right after writing it
+	for range 2 {
+		if err := o.SettleCourses(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := o.rows.envs[ann.ID]; e.CourseEnd == nil || e.CourseEnd.Cause != EndLeft {
+		t.Errorf("got %+v; want its end", e.CourseEnd)
+	}
+	if told := o.told(ann.ID); len(told) != 1 {
+		t.Errorf("told %q; want once", told)
+	}
+}
+
+func TestTheEndOfACourseEndsEverything(t *testing.T) {
+	o := newOffice(t, addressed("ann@example.edu"))
+	ann := o.ready(t, "ann@example.edu")
+	doc := o.course(t)
+	doc.EndsAt = t0.Add(10 * time.Hour)
+	if _, err := o.ApplyCourse(t.Context(), tutor, doc, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	e := o.rows.envs[ann.ID]
+	if e.CourseEnd == nil || e.CourseEnd.Cause != EndCourse || e.Ending == nil || !e.Ending.At.Equal(doc.EndsAt) {
+		t.Fatalf("got %+v, told %+v; want the end of the course", e.CourseEnd, e.Ending)
+	}
+	o.at = doc.EndsAt
+	if j := Judge(Policy{}, e, Use{}, o.at); j.Action != ReapDelete || j.Cause != EndCourse {
+		t.Errorf("at its end: got %+v; want it deleted", j)
+	}
+	if _, _, err := o.Up(t.Context(), boss, Request{Owner: "ann@example.edu", Course: "ml", Profile: "plain"}); CodeOf(err) != CodeForbidden {
+		t.Errorf("after the end: got %v; want forbidden", err)
+	}
+	if all, err := o.Timetables(t.Context()); len(all) > 0 || err != nil {
+		t.Errorf("its schedules still are %+v, %v", all, err)
+	}
+}

@@ -1,0 +1,82 @@
+package environment
+
+import (
+	"context"
+	"strings"
+)
+
+// Launched is who a learning platform says has come, in a launch that was
+// verified.
+type Launched struct {
+	// LMSID is the platform's own name for the person, and unlike the others
+	// never handed on to somebody else.
+	LMSID       string
+	Name, Email string
+	// EmailTrusted says that the platform's e-mail addresses are believed: that
+	// its people cannot choose them at will.
+	EmailTrusted bool
+	// Subject is what somebody new is called; "" when that is not known yet.
+	Subject string
+}
+
+// RecogniseLaunched finds the person behind a verified launch, and makes one of
+// somebody new. An e-mail address leads to a person who is known already only
+// when the platform's are trusted; one that is linked to another account of
+// the platform, or an address that several have, is CodeForbidden: that is for
+// an admin to sort out. Somebody new without a subject is CodeNotFound.
+func (s *Service) RecogniseLaunched(ctx context.Context, l Launched) (Person, error) {
+	p, err := s.store.PersonByLMS(ctx, l.LMSID)
+	if CodeOf(err) != CodeNotFound {
+		return p, err
+	}
+	if p, err = s.launchedAnew(ctx, l); err != nil {
+		return Person{}, err
+	}
+	if p.LMSID != "" && p.LMSID != l.LMSID {
+		return Person{}, Errorf(CodeForbidden, "%s is linked to another account of the learning platform; ask whoever runs daskbot to change that.", p.Subject)
+	}
+	p.LMSID = l.LMSID
+	err = s.store.Commit(ctx, Change{Person: &p})
+	if CodeOf(err) == CodeConflict { // another launch of theirs came at the same moment
+		return s.store.PersonByLMS(ctx, l.LMSID)
+	}
+	p.Version++
+	return p, err
+}
+
+// launchedAnew is the person whom an account that is not linked yet is to be
+// linked to.
+func (s *Service) launchedAnew(ctx context.Context, l Launched) (Person, error) {
+	email := strings.ToLower(strings.TrimSpace(l.Email))
+	if ValidEmail(email) != nil {
+		email = ""
+	}
+	subject := l.Subject
+	if email != "" && l.EmailTrusted {
+		p, err := s.store.PersonByEmail(ctx, email)
+		switch CodeOf(err) {
+		case CodeNotFound:
+		case CodeConflict:
+			return p, Errorf(CodeForbidden, "Several people are registered with the address %s; ask whoever runs daskbot to sort that out.", email)
+		default:
+			return p, err
+		}
+		if ValidSubject("owner", email) == nil {
+			subject = email
+		}
+	}
+	if subject == "" {
+		return Person{}, Errorf(CodeNotFound, "The learning platform does not say by which id its people are known here; whoever set daskbot up there must add it to the custom parameters of launches.")
+	}
+	p, err := s.store.Person(ctx, subject)
+	if CodeOf(err) != CodeNotFound {
+		return p, err
+	}
+	// An address that is not trusted is not kept: elsewhere it would be
+	// believed.
+	p = Person{Subject: subject}
+	if l.EmailTrusted {
+		p.Email = email
+	}
+	return p, ValidSubject("owner", subject)
+}
