@@ -27,10 +27,14 @@ type Door struct {
 var _ environment.Door = (*Door)(nil)
 
 // NewDoor makes a Door. transport is how the addresses are reached, nil for
-// the usual way; timeout bounds all requests of one Open together, 0 for 20 s.
+// the usual way with a connection for each request, so that no answer comes
+// from a server that was replaced meanwhile; timeout bounds all requests of one
+// Open together, 0 for 20 s.
 func NewDoor(transport http.RoundTripper, timeout time.Duration) *Door {
 	if transport == nil {
-		transport = http.DefaultTransport
+		anew := http.DefaultTransport.(*http.Transport).Clone()
+		anew.DisableKeepAlives = true
+		transport = anew
 	}
 	if timeout == 0 {
 		timeout = 20 * time.Second

@@ -81,7 +81,7 @@ func open(t *testing.T, handler http.Handler, kind environment.AccessKind) error
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return NewDoor(nil, 5*time.Second).Open(t.Context(), kind, environment.Credentials{URL: server.URL,
+	return NewDoor(nil, time.Minute).Open(t.Context(), kind, environment.Credentials{URL: server.URL,
 		Username: "alice", Password: environment.NewSecret(password), Token: environment.NewSecret(token)})
 }
 

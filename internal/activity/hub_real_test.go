@@ -22,7 +22,7 @@ import (
 
 // pollFor is how long looking again and again is shown to move nobody's last
 // activity: 10m is what daskbot promises.
-var pollFor = flag.Duration("poll", time.Minute, "how long to poll an idle hub")
+var pollFor = flag.Duration("poll", 40*time.Second, "how long to poll an idle hub")
 
 // The tokens of the hub's services.
 const (
@@ -94,7 +94,7 @@ func (h *realHub) start(t *testing.T) {
 	cmd := h.python.command(t.Context(), "-m", "jupyterhub", "-f", filepath.Join(h.dir, "config.py"))
 	cmd.Dir = h.dir
 	h.stop = start(t, cmd)
-	wait(t, time.Minute, func() error {
+	wait(t, 3*time.Minute, func() error { // a busy machine is slow to read so much Python
 		resp, err := http.Get("http://" + local(h.public) + "/hub/api/") //nolint:noctx // a test's own server
 		if err != nil {
 			return err
@@ -167,10 +167,10 @@ func (h *realHub) spawn(t *testing.T) {
 	})
 }
 
-// dial opens a websocket to alice's notebook, past the proxy.
-func (h *realHub) dial(t *testing.T, path string) *websocket.Conn {
+// dial opens a websocket to alice's notebook, through the proxy or past it.
+func (h *realHub) dial(t *testing.T, port int, path string) *websocket.Conn {
 	t.Helper()
-	conn, resp, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+local(h.notebook)+"/user/alice/"+path,
+	conn, resp, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+local(port)+"/user/alice/"+path,
 		http.Header{"Authorization": {"token " + adminToken}})
 	if err != nil {
 		t.Fatalf("websocket %s: %v", path, err)
@@ -183,10 +183,42 @@ func (h *realHub) dial(t *testing.T, path string) *websocket.Conn {
 // closes the browser.
 func (h *realHub) run(t *testing.T, code string) (kernel string) {
 	t.Helper()
+	kernel = h.kernel(t)
+	conn := h.dial(t, h.notebook, "api/kernels/"+kernel+"/channels")
+	defer conn.Close()
+	h.greeted(t, kernel)
+	h.execute(t, conn, code)
+	return kernel
+}
+
+// kernel makes a new one, to which nobody is connected.
+func (h *realHub) kernel(t *testing.T) string {
+	t.Helper()
 	var made struct{ ID string }
 	h.call(t, h.notebook, http.MethodPost, "/user/alice/api/kernels", map[string]string{"name": "python3"}, &made)
-	conn := h.dial(t, "api/kernels/"+made.ID+"/channels")
-	defer conn.Close()
+	return made.ID
+}
+
+// forget ends a kernel.
+func (h *realHub) forget(t *testing.T, kernel string) {
+	t.Helper()
+	h.call(t, h.notebook, http.MethodDelete, "/user/alice/api/kernels/"+kernel, nil, nil)
+}
+
+// state is what the notebook server says of a kernel.
+func (h *realHub) state(t *testing.T, kernel string) (state, last string) {
+	t.Helper()
+	var k struct {
+		State string `json:"execution_state"`
+		Last  string `json:"last_activity"`
+	}
+	h.call(t, h.notebook, http.MethodGet, "/user/alice/api/kernels/"+kernel+untracked, nil, &k)
+	return k.State, k.Last
+}
+
+// execute sends code to a kernel and waits until it is busy with it.
+func (h *realHub) execute(t *testing.T, conn *websocket.Conn, code string) {
+	t.Helper()
 	id := environment.NewID()
 	header := map[string]any{"msg_id": id, "username": "alice", "session": "s", "msg_type": "execute_request", "version": "5.3", "date": time.Now().UTC().Format(time.RFC3339Nano)}
 	err := conn.WriteJSON(map[string]any{"channel": "shell", "header": header, "parent_header": map[string]any{}, "metadata": map[string]any{}, "buffers": []any{},
@@ -206,9 +238,27 @@ func (h *realHub) run(t *testing.T, code string) (kernel string) {
 			t.Fatalf("the kernel never began: %v", err)
 		}
 		if m.Type == "execute_input" && m.Parent.ID == id {
-			return made.ID
+			return
 		}
 	}
+}
+
+// greeted waits until the server has heard the kernel's answers to its own
+// greeting. An old one takes the last of them for the kernel's state: it may
+// call a kernel idle that began to work before that answer came.
+func (h *realHub) greeted(t *testing.T, kernel string) {
+	t.Helper()
+	last, same := "", 0
+	wait(t, time.Minute, func() error {
+		_, now := h.state(t, kernel)
+		if same++; now != last {
+			last, same = now, 0
+		}
+		if same < 10 { // two seconds
+			return fmt.Errorf("the kernel is still being greeted: %s", last)
+		}
+		return nil
+	})
 }
 
 // login is what a person does in the browser, through the proxy.

@@ -3,6 +3,7 @@
 package activity
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -28,6 +29,8 @@ func TestRealHubs(t *testing.T) {
 			h.idle(t)
 			h.polling(t)
 			h.atWork(t)
+			h.atOnce(t)
+			h.open(t)
 			h.terminal(t)
 			h.gone(t)
 		})
@@ -118,7 +121,7 @@ func (h *realHub) atWork(t *testing.T) {
 	if len(a.Signals) < 3 {
 		t.Errorf("got %v; want hub, server and kernel", a.Signals)
 	}
-	h.call(t, h.notebook, http.MethodDelete, "/user/alice/api/kernels/"+silent, nil, nil)
+	h.forget(t, silent)
 	h.watcher.expect(t, environment.VerdictIdle, "last used")
 	printing := h.run(t, "import time\nfor i in range(600):\n    print(i); time.sleep(1)")
 	// An old notebook server may go on calling a kernel "starting" that runs.
@@ -129,7 +132,95 @@ func (h *realHub) atWork(t *testing.T) {
 		}
 		return nil
 	})
-	h.call(t, h.notebook, http.MethodDelete, "/user/alice/api/kernels/"+printing, nil, nil)
+	h.forget(t, printing)
+	h.done(t)
+}
+
+// done: the clock of a long cell starts when it ends, not when it began.
+func (h *realHub) done(t *testing.T) {
+	began := time.Now()
+	kernel := h.run(t, "import time; time.sleep(6)")
+	wait(t, time.Minute, func() error {
+		if state, _ := h.state(t, kernel); state == "busy" {
+			return errors.New("the cell still runs")
+		}
+		return nil
+	})
+	got, a := h.watcher.look(t, 0)
+	if got.Is != environment.VerdictActive || a.Last().Sub(began) < 6*time.Second {
+		t.Errorf("just done: got %s (%s), last used %s after it began; want active, and no less than the 6s that it took", got.Is, got.Reason, a.Last().Sub(began))
+	}
+	h.watcher.expect(t, environment.VerdictIdle, "last used")
+	h.forget(t, kernel)
+}
+
+// atOnce: work given to a kernel that has only just been made, by a program or
+// a quick hand, and beside it one that nobody ever connected to. The second is
+// "starting" for ever; an old server may say that of the first too, or, if the
+// kernel answers its greeting while it works, that it is idle.
+func (h *realHub) atOnce(t *testing.T) {
+	unused := h.kernel(t)
+	h.watcher.expect(t, environment.VerdictActive, "kernel python3 is starting")
+	kernel := h.kernel(t)
+	conn := h.dial(t, h.notebook, "api/kernels/"+kernel+"/channels")
+	h.execute(t, conn, "import time; time.sleep(600)")
+	_ = conn.Close()
+	h.settle(t)
+	state, _ := h.state(t, unused)
+	t.Logf("a kernel that nobody used is called %s", state)
+	h.forget(t, unused)
+	state, _ = h.state(t, kernel)
+	t.Logf("one that was given work at once is called %s", state)
+	if state != "idle" { // the runbook says what to do about that
+		h.watcher.expect(t, environment.VerdictActive, "kernel python3 ")
+	}
+	h.forget(t, kernel)
+}
+
+// open: somebody's browser. What it asks for and what is typed is use; a
+// connection on which nothing is said is none, or a forgotten tab would be paid
+// for until its computer sleeps.
+func (h *realHub) open(t *testing.T) {
+	kernel := h.kernel(t)
+	conn := h.dial(t, h.public, "api/kernels/"+kernel+"/channels")
+	defer conn.Close()
+	closed := make(chan error, 1)
+	go func() { // answers pings, as a browser does
+		for {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				closed <- err
+				return
+			}
+		}
+	}()
+	h.greeted(t, kernel)
+	settled := h.settle(t)
+	a := h.watcher.expect(t, environment.VerdictIdle, "last used")
+	if got := h.settle(t); got != settled {
+		t.Errorf("an open connection moved the last activity from %s to %s", settled, got)
+	}
+	select {
+	case err := <-closed:
+		t.Errorf("the connection did not stay open: %v", err)
+	default:
+	}
+	for what, ask := range map[string]func(){
+		"an open tab asks what runs": func() {
+			h.call(t, h.public, http.MethodGet, "/user/alice/api/sessions?1", nil, nil)
+			h.call(t, h.public, http.MethodGet, "/user/alice/api/kernels?1", nil, nil)
+		},
+		"what is typed is saved": func() {
+			h.call(t, h.public, http.MethodPut, "/user/alice/api/contents/a.txt", map[string]string{"type": "file", "format": "text", "content": "a"}, nil)
+		},
+	} {
+		ask()
+		got, now := h.watcher.look(t, 0)
+		if got.Is != environment.VerdictActive || !now.Last().After(a.Last()) {
+			t.Errorf("%s: got %s (%s), and the last use went from %s to %s; want active, and later", what, got.Is, got.Reason, a.Last(), now.Last())
+		}
+		a = now
+	}
+	h.forget(t, kernel)
 }
 
 // terminal: what runs silently in a terminal cannot be seen, only that it is
@@ -137,7 +228,7 @@ func (h *realHub) atWork(t *testing.T) {
 func (h *realHub) terminal(t *testing.T) {
 	var made struct{ Name string }
 	h.call(t, h.notebook, http.MethodPost, "/user/alice/api/terminals", nil, &made)
-	conn := h.dial(t, "terminals/websocket/"+made.Name)
+	conn := h.dial(t, h.notebook, "terminals/websocket/"+made.Name)
 	if err := conn.WriteJSON([]string{"stdin", "sleep 600\n"}); err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ type watcher struct {
 
 func watch(c *cluster, kind environment.AccessKind, secret string) *watcher {
 	return &watcher{
-		prober: New(Config{Inside: c, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)}),
+		prober: New(Config{Inside: c, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler)}),
 		probe: environment.Probe{Environment: environment.Environment{ID: "e1", ReadyAt: time.Now().Add(-time.Hour)},
 			Plan: environment.Plan{Namespace: "ns", Access: environment.Access{Kind: kind}, Credentials: environment.Credentials{Token: environment.NewSecret(secret)}}},
 	}

@@ -128,15 +128,25 @@ func (l *look) kernel(k kernel, date time.Time) {
 		}
 		l.busy("kernel", message)
 	case "starting", "restarting":
-		// A kernel that nobody ever connected to says so for ever.
-		if l.Now.Sub(last) < startLimit {
-			l.busy("kernel", name+" is starting")
-			return
-		}
-		l.signal("kernel", environment.SignalQuiet, last, name+" was started and not used")
+		l.starting(k, name, last)
 	case "idle", "dead":
 		l.signal("kernel", environment.SignalQuiet, last, name+" is idle since "+clock(last))
 	default:
 		l.unknown("kernel", "it is not known whether "+name+" is running", errors.New("a kernel in an unknown state"))
 	}
+}
+
+// starting judges a kernel whose server says that it is starting. One that
+// nobody ever connected to is called so for ever; but so may be, by servers
+// before jupyter_server 2, one that runs, whose last activity stands still while
+// it prints nothing. Nothing that can be asked tells the two apart, and nobody
+// makes the first on purpose: it is busy, for as long as the policy waits for
+// anything busy.
+func (l *look) starting(k kernel, name string, last time.Time) {
+	since := l.memory.since("kernel."+cmp.Or(k.ID, k.Name), last)
+	message := name + " is starting"
+	if took := l.Now.Sub(since); took >= startLimit {
+		message = name + " has been starting for " + span(took) + " and may be at work"
+	}
+	l.busy("kernel", message)
 }

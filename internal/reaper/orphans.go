@@ -22,7 +22,11 @@ type OrphanConfig struct {
 	Schedule string
 	// Timeout bounds one sweep; default 10 minutes.
 	Timeout time.Duration
-	Log     *slog.Logger
+	// Observe is told what each sweep found; nil for nobody.
+	Observe func(environment.Orphans)
+	// Span traces sweeps; nil traces nothing.
+	Span environment.Span
+	Log  *slog.Logger
 }
 
 // Orphans finds what costs money and belongs to nobody. It is independent of
@@ -40,6 +44,9 @@ func NewOrphans(c OrphanConfig) (*Orphans, error) {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Minute
+	}
+	if c.Span == nil {
+		c.Span = environment.NoSpan
 	}
 	return &Orphans{OrphanConfig: c, schedule: s}, nil
 }
@@ -61,10 +68,15 @@ func (o *Orphans) Run(ctx context.Context) error {
 func (o *Orphans) sweep(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
+	ctx, end := o.Span(ctx, "orphan sweep")
 	found, err := o.Sweeper.SweepOrphans(ctx, environment.OrphanRun{})
+	end(err)
 	if err != nil {
 		o.Log.Error("orphan sweep", "reason", err.Error())
 		return
+	}
+	if o.Observe != nil {
+		o.Observe(found)
 	}
 	for _, u := range found.Unsure {
 		o.Log.Warn("nothing can be concluded about a project", "project", u.Project, "reason", u.Reason)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,20 @@ import (
 // sweeper is a scripted Sweeper: what each sweep finds, in turn.
 type sweeper struct {
 	found []environment.Orphans
-	runs  []environment.OrphanRun
+
+	mu   sync.Mutex
+	runs []environment.OrphanRun
+}
+
+func (s *sweeper) ran() []environment.OrphanRun {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runs
 }
 
 func (s *sweeper) SweepOrphans(_ context.Context, run environment.OrphanRun) (environment.Orphans, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.runs = append(s.runs, run)
 	switch len(s.runs) {
 	case 2:
@@ -45,7 +56,7 @@ func TestOrphansAreSweptOnScheduleAndEveryActIsLogged(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- o.Run(ctx) }()
 		synctest.Wait()
-		if len(s.runs) > 0 {
+		if len(s.ran()) > 0 {
 			t.Error("it swept at the start")
 		}
 		for range 4 {
@@ -56,10 +67,10 @@ func TestOrphansAreSweptOnScheduleAndEveryActIsLogged(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if len(s.runs) != 4 {
-			t.Errorf("got %d sweeps in four hours; want 4", len(s.runs))
+		if len(s.ran()) != 4 {
+			t.Errorf("got %d sweeps in four hours; want 4", len(s.ran()))
 		}
-		for _, run := range s.runs {
+		for _, run := range s.ran() {
 			if run != (environment.OrphanRun{}) {
 				t.Errorf("the clock's sweep was %+v; want the timid one", run)
 			}

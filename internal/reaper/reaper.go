@@ -21,6 +21,8 @@ type Commands interface {
 	// still holds when it is read again.
 	Consider(ctx context.Context, id string, dry bool) (environment.PlanItem, error)
 	Carry(ctx context.Context, item environment.PlanItem) (environment.Judgement, error)
+	// Recall is Consider without looking, by what was seen last.
+	Recall(ctx context.Context, id string) (environment.PlanItem, error)
 	// Reaper says whether it is paused; Hold notes why a run stopped.
 	Reaper(ctx context.Context) (environment.ReaperState, error)
 	Hold(ctx context.Context, why string) error
@@ -35,9 +37,8 @@ type Config struct {
 	Commands Commands
 	// Schedule is a five-field cron line in UTC, as ParseSchedule accepts it.
 	Schedule string
-	// Schedules start and end classes, by Classes; both may be empty.
-	Schedules []Schedule
-	Classes   Classes
+	// Classes start and end at set times; nil for none.
+	Classes Classes
 	// MaxPerRun bounds how many environments one run ends; default 50. What is
 	// over it waits for the next run and is logged.
 	MaxPerRun int
@@ -49,11 +50,16 @@ type Config struct {
 	MaxShare float64
 	// Probes bounds how many environments are looked at at once; default 32.
 	Probes int
-	// Timeout bounds one run; default 10 minutes.
+	// Timeout bounds one run; default 10 minutes. Half of it is for looking.
 	Timeout time.Duration
+	// Alone runs one sweep while no other replica does, since a person may ask
+	// for one anywhere; nil where there is only this process.
+	Alone func(ctx context.Context, f func(context.Context) error) error
 	// Observe is told of every run that was not dry, for metrics; may be nil.
 	Observe func(Report)
-	Log     *slog.Logger
+	// Span traces runs, and schedules that came due; nil traces nothing.
+	Span environment.Span
+	Log  *slog.Logger
 }
 
 // FewAtOnce is how many environments may always end for being idle in one run.
@@ -62,10 +68,10 @@ const FewAtOnce = 10
 // Reaper runs the sweeps.
 type Reaper struct {
 	Config
-	schedule   cron.Schedule
-	timetables []timetable
-	running    sync.Mutex // one sweep at a time, whoever asked for it
-	resynced   time.Time
+	schedule cron.Schedule
+	running  sync.Mutex // one sweep at a time, whoever asked for it
+	resynced time.Time
+	missed   map[string]bool // by the last sweep, for want of time; looked at first by the next
 }
 
 // New checks the configuration. It starts nothing.
@@ -86,11 +92,10 @@ func New(c Config) (*Reaper, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Minute
 	}
-	lessons, err := timetables(c.Schedules)
-	if err != nil {
-		return nil, err
+	if c.Span == nil {
+		c.Span = environment.NoSpan
 	}
-	return &Reaper{Config: c, schedule: s, timetables: lessons}, nil
+	return &Reaper{Config: c, schedule: s}, nil
 }
 
 // ParseSchedule parses a five-field cron line. It refuses what the library
@@ -131,7 +136,7 @@ func (r *Reaper) Run(ctx context.Context) error {
 		return job
 	}
 	// Classes first: they must not wait for a sweep that asks hundreds of hubs.
-	if len(r.timetables) > 0 {
+	if r.Classes != nil {
 		schedule(everyMinute{}, r.attend).Run()
 	}
 	schedule(r.schedule, r.sweep).Run()

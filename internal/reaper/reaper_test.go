@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,25 +52,37 @@ type commands struct {
 	broken  map[string]bool
 	carried []string
 	state   environment.ReaperState
-	resyncs int
-	panics  bool
+	resyncs atomic.Int32
+	panics  atomic.Bool
+	dark    func(id string) bool // does not answer for as long as it is asked; nil: all do
+	asked   []string
 }
 
 func (c *commands) Reapable(context.Context) ([]string, error) {
-	if c.panics {
-		c.panics = false
+	if c.panics.Swap(false) {
 		panic("once")
 	}
 	return slices.Sorted(maps.Keys(c.plan)), nil
 }
 
-func (c *commands) Consider(_ context.Context, id string, _ bool) (environment.PlanItem, error) {
+func (c *commands) Consider(ctx context.Context, id string, _ bool) (environment.PlanItem, error) {
+	if ctx.Err() == nil && c.dark != nil && c.dark(id) {
+		<-ctx.Done()
+	}
+	if ctx.Err() != nil {
+		return environment.PlanItem{}, ctx.Err()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.asked = append(c.asked, id)
 	if c.broken[id] {
 		return environment.PlanItem{}, errors.New("broken")
 	}
 	return environment.PlanItem{Environment: environment.Environment{ID: id}, Judgement: c.plan[id]}, nil
+}
+
+func (c *commands) Recall(_ context.Context, id string) (environment.PlanItem, error) {
+	return environment.PlanItem{Environment: environment.Environment{ID: id, ReadyAt: t0}, Judgement: c.plan[id]}, nil
 }
 
 func (c *commands) Carry(_ context.Context, i environment.PlanItem) (environment.Judgement, error) {
@@ -77,13 +90,28 @@ func (c *commands) Carry(_ context.Context, i environment.PlanItem) (environment
 	return i.Judgement, nil
 }
 
-func (c *commands) Reaper(context.Context) (environment.ReaperState, error) { return c.state, nil }
+func (c *commands) Reaper(context.Context) (environment.ReaperState, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state, nil
+}
 
-func (c *commands) Hold(_ context.Context, why string) error { c.state.Held = why; return nil }
+func (c *commands) resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Paused = false
+}
+
+func (c *commands) Hold(_ context.Context, why string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Held = why
+	return nil
+}
 
 func (c *commands) Budgets(context.Context) ([]string, error) { return nil, nil }
 
-func (c *commands) Resync(context.Context) (int, error) { c.resyncs++; return 7, nil }
+func (c *commands) Resync(context.Context) (int, error) { c.resyncs.Add(1); return 7, nil }
 
 func reaper(t *testing.T, c *commands, limit int) *Reaper {
 	t.Helper()
@@ -120,6 +148,42 @@ func TestSweepGoesOnAfterAFailureAndStopsAtItsLimit(t *testing.T) {
 	if diff := cmp.Diff([]string{"first", "second", "kept", "told"}, c.carried); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestThoseThatDoNotAnswerLeaveTimeToAct: forty hang for as long as they are
+// asked, more than are asked at once.
+func TestThoseThatDoNotAnswerLeaveTimeToAct(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &commands{plan: map[string]environment.Judgement{"idle": ends(environment.EndIdle, 0), "old": ends(environment.EndMaximum, 0), "told": {Action: environment.ReapWarn, At: t0}}}
+		for i := range 40 {
+			c.plan[fmt.Sprintf("dark%02d", i)] = environment.Judgement{Action: environment.ReapKeep}
+		}
+		c.dark = func(id string) bool { return strings.HasPrefix(id, "dark") }
+		r := reaper(t, c, 0)
+		run := func() Report {
+			ctx, cancel := context.WithTimeout(t.Context(), r.Timeout)
+			defer cancel()
+			began := time.Now()
+			report, err := r.Sweep(ctx, Options{})
+			if took := time.Since(began); err != nil || took > r.Timeout/2 {
+				t.Fatalf("got %v after %s; want half of %s spent looking", err, took, r.Timeout)
+			}
+			return report
+		}
+		got := run()
+		if diff := cmp.Diff([]string{"old", "told"}, c.carried); diff != "" || got.Failed > 0 || len(got.Items) != len(c.plan) {
+			t.Errorf("%d failed of %d: %s", got.Failed, len(got.Items), diff)
+		}
+		for _, item := range got.Items {
+			if j := item.Judgement; item.Environment.ID == "idle" && (j.Action != environment.ReapSkip || j.Skip != environment.SkipLate) {
+				t.Errorf("nobody looked at the idle one, and it is %+v; want it left", j)
+			}
+		}
+		c.carried = nil
+		if run(); !slices.Contains(c.asked, "idle") || !slices.Contains(c.carried, "idle") {
+			t.Errorf("the next run looked at %v and ended %v; want it to begin with the idle one", c.asked, c.carried)
+		}
+	})
 }
 
 func TestSweepDoesNothingWhenDryOrPaused(t *testing.T) {
@@ -160,26 +224,66 @@ func TestTooManyIdleAtOnceWaitForAPerson(t *testing.T) {
 func TestRunSweepsAtOnceThenOnScheduleAndSurvivesAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := &commands{panics: true} // also at the start
+		c := &commands{}
+		c.panics.Store(true) // also at the start
 		done := make(chan error)
 		go func() { done <- reaper(t, c, 0).Run(ctx) }()
 		synctest.Wait()
-		if c.panics {
+		if c.panics.Load() {
 			t.Fatal("it did not sweep at the start; missed runs are not remembered")
 		}
 		time.Sleep(5 * time.Minute) // virtual
 		synctest.Wait()
-		c.panics = true
+		c.panics.Store(true)
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if c.resyncs != 3 {
-			t.Errorf("got %d whole sweeps in 20 minutes, besides two that panicked; want 3", c.resyncs)
+		if c.resyncs.Load() != 3 {
+			t.Errorf("got %d whole sweeps in 20 minutes, besides two that panicked; want 3", c.resyncs.Load())
 		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// TestALookWaitsForNobody: while a run is under way, and it may be for minutes,
+// whoever only asks what would be done is answered.
+func TestALookWaitsForNobody(t *testing.T) {
+	r := reaper(t, &commands{plan: map[string]environment.Judgement{"a": ends(environment.EndDeadline, 0)}}, 10)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	r.Alone = func(ctx context.Context, f func(context.Context) error) error {
+		close(began)
+		<-goOn
+		return f(ctx)
+	}
+	run := make(chan error, 1)
+	go func() {
+		_, err := r.Sweep(t.Context(), Options{})
+		run <- err
+	}()
+	<-began
+	looked := make(chan error, 1)
+	go func() {
+		_, err := r.Sweep(t.Context(), Options{Dry: true})
+		looked <- err
+	}()
+	select {
+	case err := <-looked:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a dry run waits for the run that is under way")
+	}
+	close(goOn)
+	// And now beside it: the race detector sees what both touch.
+	if _, err := r.Sweep(t.Context(), Options{Dry: true}); err != nil {
+		t.Error(err)
+	}
+	if err := <-run; err != nil {
+		t.Error(err)
+	}
 }

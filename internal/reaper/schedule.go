@@ -2,8 +2,8 @@ package reaper
 
 import (
 	"context"
-	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -12,6 +12,11 @@ import (
 
 // Classes is what schedules ask for; *environment.Service is it.
 type Classes interface {
+	// SettleCourses brings what lives in courses in line with their rosters and
+	// ends.
+	SettleCourses(ctx context.Context) error
+	// Timetables lists the schedules of all courses as they are now.
+	Timetables(ctx context.Context) ([]environment.Schedule, error)
 	// Enrolled lists everybody whom a course's schedules concern.
 	Enrolled(ctx context.Context, course string) ([]string, error)
 	// Attend does what an occasion says for some of them. Doing it late or twice
@@ -23,21 +28,10 @@ type Classes interface {
 }
 
 // Schedule starts or ends a class at set times.
-type Schedule struct {
-	Name   string
-	Course string
-	Action environment.ScheduleAction
-	// Cron is a line of five fields on the clock of Timezone, an IANA name.
-	Cron     string
-	Timezone string
-	// Spread is the time over which a class is started or ended. Who comes when
-	// follows from the person's name, so that it is the same every time.
-	Spread time.Duration
-	// NotOn are dates in Timezone, as 2026-12-24.
-	NotOn []string
-}
+type Schedule = environment.Schedule
 
-// CheckSchedule refuses, with CodeInvalid and in time, what New would refuse.
+// CheckSchedule refuses, with CodeInvalid, a schedule that cannot be carried
+// out.
 func CheckSchedule(s Schedule) error {
 	_, err := parseLine(s)
 	return err
@@ -66,17 +60,20 @@ func (t timetable) delay(subject string) time.Duration {
 	return time.Duration(h.Sum64() % uint64(t.Spread))
 }
 
-// timetables parses schedules; its error is CodeInvalid.
-func timetables(schedules []Schedule) ([]timetable, error) {
-	all := make([]timetable, 0, len(schedules))
+// timetables parses schedules, by course. One that cannot be read was refused
+// when it was written, or comes from a version that knew more: it is left out,
+// and said.
+func (r *Reaper) timetables(schedules []Schedule) map[string][]timetable {
+	byCourse := map[string][]timetable{}
 	for _, s := range schedules {
 		l, err := parseLine(s)
 		if err != nil {
-			return nil, fmt.Errorf("schedule %s: %w", s.Name, err)
+			r.Log.Error("schedule", "schedule", s.Name, "course", s.Course, "reason", err.Error())
+			continue
 		}
-		all = append(all, timetable{s, l})
+		byCourse[s.Course] = append(byCourse[s.Course], timetable{s, l})
 	}
-	return all, nil
+	return byCourse
 }
 
 // attend carries out what came due. One course that cannot be read, or one
@@ -84,16 +81,20 @@ func timetables(schedules []Schedule) ([]timetable, error) {
 // holds up no other.
 func (r *Reaper) attend(ctx context.Context) {
 	now := time.Now()
+	if err := r.Classes.SettleCourses(ctx); err != nil {
+		r.Log.Error("settle courses", "reason", err.Error())
+	}
 	state, err := r.Commands.Reaper(ctx)
 	if err != nil {
 		r.Log.Error("schedule", "reason", err.Error())
 		return
 	}
-	byCourse := map[string][]timetable{}
-	for _, t := range r.timetables {
-		byCourse[t.Course] = append(byCourse[t.Course], t)
+	schedules, err := r.Classes.Timetables(ctx)
+	if err != nil {
+		r.Log.Error("schedule", "reason", err.Error())
+		return
 	}
-	for course, lessons := range byCourse {
+	for course, lessons := range r.timetables(schedules) {
 		if err := r.attendCourse(ctx, lessons, now, state.Paused); err != nil {
 			r.Log.Error("schedule", "course", course, "reason", err.Error())
 		}
@@ -183,7 +184,9 @@ func (r *Reaper) carryOut(ctx context.Context, o occasion, subjects []string) er
 	if len(subjects) == 0 {
 		return nil
 	}
+	ctx, end := r.Span(ctx, "schedule "+string(o.Action), slog.String("schedule", o.Name), slog.String("course", o.Course), slog.Int("people", len(subjects)))
 	batch, err := r.Classes.Attend(ctx, environment.Occasion{Schedule: o.Name, Course: o.Course, Action: o.Action, At: o.at}, subjects)
+	end(err)
 	for _, item := range batch.Items {
 		if item.Outcome == environment.OutcomeRefused {
 			r.Log.Warn("schedule refused", "schedule", o.Name, "subject", item.Subject, "reason", item.Reason)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -40,9 +41,24 @@ const resyncEvery = 5 * time.Minute
 // Sweep looks at every environment, warns, and ends what is at its end. One
 // environment that cannot be read or ended never ends a sweep. Its error means
 // that the store does not answer, and that nothing was done.
-func (r *Reaper) Sweep(ctx context.Context, o Options) (Report, error) {
-	r.running.Lock()
-	defer r.running.Unlock()
+func (r *Reaper) Sweep(ctx context.Context, o Options) (report Report, err error) {
+	if !o.Dry { // what only looks disturbs nobody, and waits for nobody
+		r.running.Lock()
+		defer r.running.Unlock()
+	}
+	ctx, end := r.Span(ctx, "sweep", slog.Bool("dry", o.Dry))
+	defer func() { end(err) }()
+	if r.Alone == nil || o.Dry {
+		return r.sweepOnce(ctx, o)
+	}
+	err = r.Alone(ctx, func(ctx context.Context) (err error) {
+		report, err = r.sweepOnce(ctx, o)
+		return err
+	})
+	return report, err
+}
+
+func (r *Reaper) sweepOnce(ctx context.Context, o Options) (Report, error) {
 	report := Report{At: time.Now().UTC()}
 	state, err := r.Commands.Reaper(ctx)
 	if err != nil {
@@ -68,16 +84,29 @@ func (r *Reaper) Sweep(ctx context.Context, o Options) (Report, error) {
 	return report, nil
 }
 
-// consider looks at all, a bounded number at once.
+// consider looks at all, a bounded number at once, for half of the time that
+// the run has: a thousand that do not answer, each after its own timeout, must
+// not leave none for acting. What was not reached is judged by what was seen of
+// it last, and the next run begins with it.
 func (r *Reaper) consider(ctx context.Context, ids []string, dry bool, report *Report) {
+	looking, cancel := half(ctx)
+	defer cancel()
+	if !dry { // only a run that acts holds the lock
+		slices.SortStableFunc(ids, func(a, b string) int { return r.turn(a) - r.turn(b) })
+	}
+	missed := map[string]bool{}
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(r.Probes)
 	for _, id := range ids {
 		group.Go(func() error {
-			item, err := r.Commands.Consider(ctx, id, dry)
+			late := looking.Err() != nil
+			item, err := r.examine(ctx, looking, id, dry)
 			mu.Lock()
 			defer mu.Unlock()
+			if late {
+				missed[id] = true
+			}
 			if err != nil {
 				report.Failed++
 				r.Log.Error("look", "env_id", id, "reason", err.Error())
@@ -88,9 +117,50 @@ func (r *Reaper) consider(ctx context.Context, ids []string, dry bool, report *R
 		})
 	}
 	_ = group.Wait() // every failure was counted
+	if !dry {
+		r.missed = missed
+	}
+	if !dry && len(missed) > 0 {
+		r.Log.Warn("a sweep had no time to look at all; the next begins with the rest", "missed", len(missed), "of", len(ids))
+	}
 	slices.SortFunc(report.Items, func(a, b environment.PlanItem) int {
 		return cmp.Or(a.Judgement.At.Compare(b.Judgement.At), cmp.Compare(a.Environment.ID, b.Environment.ID))
 	})
+}
+
+// half gives looking half of the time that is left.
+func half(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/2)
+}
+
+// turn is 0 for what the last sweep did not reach.
+func (r *Reaper) turn(id string) int {
+	if r.missed[id] {
+		return 0
+	}
+	return 1
+}
+
+// examine looks while there is time, and afterwards recalls. By an old look
+// nothing is ended for want of use.
+func (r *Reaper) examine(ctx, looking context.Context, id string, dry bool) (environment.PlanItem, error) {
+	item, err := r.Commands.Consider(looking, id, dry)
+	if err == nil || looking.Err() == nil {
+		return item, err
+	}
+	if item, err = r.Commands.Recall(ctx, id); err == nil && item.RestsOnUse() {
+		skip(&item.Judgement, environment.SkipLate, "There was no time to look at it again.")
+	}
+	return item, err
+}
+
+// skip leaves for later what was to be done.
+func skip(j *environment.Judgement, by environment.SkipCause, why string) {
+	j.Action, j.Skip, j.Reason = environment.ReapSkip, by, j.Reason+" "+why
 }
 
 // choose picks what this run does, and marks what it leaves as skipped.
@@ -103,11 +173,11 @@ func (r *Reaper) choose(report *Report, o Options) []*environment.PlanItem {
 		j := &item.Judgement
 		switch {
 		case j.Action == environment.ReapDelete && report.Held != "" && idle(*j):
-			j.Action, j.Reason = environment.ReapSkip, j.Reason+" Held: "+report.Held
+			skip(j, environment.SkipHeld, "Held: "+report.Held)
 			continue
 		case j.Action == environment.ReapDelete && deletes == r.MaxPerRun:
 			report.Waiting++
-			j.Action, j.Reason = environment.ReapSkip, j.Reason+" It waits for the next run: one run ends at most "+fmt.Sprint(r.MaxPerRun)+"."
+			skip(j, environment.SkipCap, "It waits for the next run: one run ends at most "+fmt.Sprint(r.MaxPerRun)+".")
 			continue
 		case j.Action == environment.ReapDelete:
 			deletes++
@@ -141,14 +211,15 @@ func (r *Reaper) held(items []environment.PlanItem, o Options) string {
 		n, len(items), r.MaxShare*100)
 }
 
-// carry does what was chosen: deletions first.
+// carry does what was chosen: first the deletions that wait for nobody, then
+// the warnings, and then what is looked at once more, which may take its time.
 func (r *Reaper) carry(ctx context.Context, acts []*environment.PlanItem, report *Report) {
 	slices.SortStableFunc(acts, func(a, b *environment.PlanItem) int { return rank(a) - rank(b) })
 	for _, item := range acts {
 		j, err := r.Commands.Carry(ctx, *item)
 		if err != nil {
 			report.Failed++
-			item.Judgement.Action = environment.ReapSkip // the next run tries again
+			item.Judgement.Action, item.Judgement.Skip = environment.ReapSkip, environment.SkipFailed // the next run tries again
 			r.Log.Error("sweep", "env_id", item.Environment.ID, "reason", err.Error())
 			continue
 		}
@@ -166,10 +237,14 @@ func (r *Reaper) carry(ctx context.Context, acts []*environment.PlanItem, report
 }
 
 func rank(i *environment.PlanItem) int {
-	if i.Judgement.Action == environment.ReapDelete {
+	switch {
+	case i.RestsOnUse():
+		return 2
+	case i.Judgement.Action == environment.ReapDelete:
 		return 0
+	default:
+		return 1
 	}
-	return 1
 }
 
 func (r *Reaper) resync(ctx context.Context, report *Report) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,12 +14,11 @@ const sweep = time.Minute
 // class is a term as the daemon sees it: environments that it looks at, and
 // nothing of what comes.
 type class struct {
-	outcome
-
+	did    outcome
 	policy environment.Policy
-	// early is how long before a lab the schedule starts its section's
+	// ahead is how long before a lab the schedule starts its section's
 	// environments; 0 for not at all.
-	early  time.Duration
+	ahead  time.Duration
 	habits environment.Habits
 	seats  []*seat
 }
@@ -32,11 +32,11 @@ type seat struct {
 	use  environment.Use
 }
 
-// judged plays a term under daskbot's own rules, early as in class.
-func judged(t term, p environment.Policy, early time.Duration, over time.Time) outcome {
-	c := &class{policy: p, early: early}
+// judged plays a term under daskbot's own rules, ahead as in class.
+func judged(t term, p environment.Policy, ahead time.Duration, over time.Time) outcome {
+	c := &class{policy: p, ahead: ahead}
 	for s, uses := range t {
-		c.seats = append(c.seats, &seat{todo: uses, e: environment.Environment{Owner: strconv.Itoa(s)}})
+		c.seats = append(c.seats, &seat{todo: slices.Clone(uses), e: environment.Environment{Owner: strconv.Itoa(s)}})
 	}
 	for now := start; now.Before(over); now = c.next(now) {
 		c.schedule(now)
@@ -49,17 +49,17 @@ func judged(t term, p environment.Policy, early time.Duration, over time.Time) o
 	}
 	for _, s := range c.seats {
 		if s.made {
-			c.alive += over.Sub(s.e.CreatedAt)
+			c.did.alive += over.Sub(s.e.CreatedAt)
 		}
 	}
-	return c.outcome
+	return c.did
 }
 
 // next is the next sweep at which there is anything to do.
 func (c *class) next(now time.Time) time.Time {
 	soonest := now.AddDate(1, 0, 0)
-	if c.early > 0 {
-		soonest = now.Truncate(time.Hour).Add(time.Hour - c.early)
+	if c.ahead > 0 {
+		soonest = now.Truncate(time.Hour).Add(time.Hour - c.ahead)
 	}
 	for _, s := range c.seats {
 		if s.made {
@@ -76,8 +76,12 @@ func (c *class) next(now time.Time) time.Time {
 func (c *class) arrive(s *seat, now time.Time) {
 	for len(s.todo) > 0 && !s.todo[0].from.After(now) {
 		u := s.todo[0]
-		if !s.made && !u.alone {
-			c.cold++
+		if !s.made && u.alone { // there is nothing that it could run in, and nobody to ask
+			s.todo = s.todo[1:]
+			continue
+		}
+		if !s.made {
+			c.did.cold++
 			c.create(s, u.from, s.e.Owner)
 		}
 		if s.made && !u.unused {
@@ -92,11 +96,11 @@ func (c *class) arrive(s *seat, now time.Time) {
 
 // schedule starts what is missing of a section before its lab.
 func (c *class) schedule(now time.Time) {
-	if c.early == 0 {
+	if c.ahead == 0 {
 		return
 	}
 	for section, lab := range labs {
-		begin := now.Add(c.early)
+		begin := now.Add(c.ahead)
 		if begin.Before(day(weeks, 0)) && begin.Minute() == 0 && begin.Hour() == lab[1] && begin.Weekday() == time.Weekday(lab[0]+1) {
 			for i := section; i < students; i += sections {
 				if s := c.seats[i]; !s.made {
@@ -122,14 +126,14 @@ func (c *class) consider(s *seat, now time.Time) {
 		fresh := s.use.Activity.At.IsZero()
 		s.use.Learn(c.policy, s.e, s.look(now), nil)
 		c.habits.Observe(s.e, fresh, s.use)
-		s.use.Bound(c.policy, c.habits)
+		s.use.Bound(c.policy, s.e, c.habits)
 		j = environment.Judge(c.policy, s.e, s.use, now)
 	}
 	switch {
 	case j.Action == environment.ReapDelete:
 		c.end(s, now)
 	case j.Action == environment.ReapWarn:
-		c.warned++
+		c.did.warned++
 		s.e.Ending = &environment.Ending{At: j.At, Cause: j.Cause, Lead: j.Lead, ToldAt: now}
 	case j.Revive:
 		s.e.Ending = nil
@@ -152,10 +156,10 @@ func (s *seat) here(now time.Time) bool {
 }
 
 func (c *class) end(s *seat, now time.Time) {
-	c.alive += now.Sub(s.e.CreatedAt)
+	c.did.alive += now.Sub(s.e.CreatedAt)
 	s.made = false
 	if s.here(now) {
-		c.early++
+		c.did.early++
 		if s.todo[0].alone {
 			s.todo = s.todo[1:]
 		} else {

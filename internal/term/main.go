@@ -51,7 +51,7 @@ func metrics(sums map[string]outcome, terms int) map[string]float64 {
 	bot, alone := sums[daskbot], sums[unscheduled]
 	n := float64(terms * students)
 	return map[string]float64{
-		"term.early_kills": float64(bot.early), "term.cold_returns_per_student": float64(bot.cold) / n,
+		"term.early_kills": float64(bot.early + alone.early), "term.cold_returns_per_student": float64(bot.cold) / n,
 		"term.cost_ratio_to_optimum":      bot.cost() / sums["optimum"].cost(),
 		"term.cost_ratio_to_never_delete": bot.cost() / sums["never delete"].cost(),
 		"term.cold_returns_to_idle_30m":   float64(bot.cold) / float64(sums["idle 30m"].cold),

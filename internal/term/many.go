@@ -30,7 +30,7 @@ func judgeMany(n int) map[string]float64 {
 		for _, s := range seats {
 			s.use.Learn(limits, s.e, s.look(at), nil)
 			habits.Observe(s.e, false, s.use)
-			s.use.Bound(limits, *habits)
+			s.use.Bound(limits, s.e, *habits)
 			environment.Judge(limits, s.e, s.use, at)
 		}
 	}

@@ -35,14 +35,15 @@ var policies = []policy{
 	{"idle 30m", each(idle(30 * time.Minute))},
 	{"idle 15m", each(idle(15 * time.Minute))},
 	{unscheduled, func(t term, over time.Time) outcome { return judged(t, limits, 0, over) }},
-	{daskbot, func(t term, over time.Time) outcome { return judged(t, limits, 15*time.Minute, over) }},
+	{daskbot, func(t term, over time.Time) outcome { return judged(t, limits, 10*time.Minute, over) }},
+	{"hindsight by the half hour", hindsight},
 	{"optimum", each(optimum(patience))},
 }
 
 // limits are the policy of the course.
 var limits = environment.Policy{
 	TTL: 12 * time.Hour, MaxTTL: 24 * time.Hour, MaxBusy: 12 * time.Hour, Unused: time.Hour,
-	Idle: 30 * time.Minute, Adaptive: true, IdleMin: 15 * time.Minute, IdleMax: 90 * time.Minute,
+	Idle: 30 * time.Minute, Adaptive: true, IdleMin: 12 * time.Minute, IdleMax: 90 * time.Minute,
 	Warnings: []time.Duration{30 * time.Minute, 10 * time.Minute},
 }
 
