@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -33,6 +34,7 @@ var clusterVerbs = map[environment.ClusterStepKind]clusterVerb{
 	environment.ClusterResize:  (*Runner).clusterResize,
 	environment.ClusterReady:   (*Runner).clusterReady,
 	environment.ClusterFail:    (*Runner).clusterFail,
+	environment.ClusterIdle:    (*Runner).clusterIdle,
 	environment.ClusterRetire:  (*Runner).clusterRetire,
 	environment.ClusterDelete:  (*Runner).clusterDelete,
 	environment.ClusterForget:  (*Runner).clusterForget,
@@ -75,7 +77,7 @@ func (r *Runner) observeCluster(ctx context.Context, p *clusterPass) error {
 func (r *Runner) lookUp(ctx context.Context, c environment.Cluster, at environment.ClusterAttempt, op string) (environment.SeenCluster, error) {
 	s, err := r.Clusters.Observe(ctx, c.Project, at, op)
 	if err != nil {
-		r.log.Debug("not observed", "what", "cluster", "cluster", at.Name, "reason", err.Error())
+		r.log.DebugContext(ctx, "not observed", "what", "cluster", "cluster", at.Name, "reason", err.Error())
 		return environment.SeenCluster{}, err
 	}
 	s.Mine = s.Mine && s.ClusterID == c.ID
@@ -90,14 +92,16 @@ func (r *Runner) actCluster(ctx context.Context, p *clusterPass) (time.Duration,
 		return r.pace.wait(p.now, pollAfter(p.now.Sub(p.c.PhaseSince))), false, r.recordCluster(ctx, p, clusterOutcome{})
 	default: // has a verb
 	}
-	out, err := clusterVerbs[p.step.Kind](r, ctx, p)
+	under, end := r.span(ctx, "cluster step "+string(p.step.Kind), slog.String("cluster", p.c.Name))
+	out, err := clusterVerbs[p.step.Kind](r, under, p)
+	end(err)
 	switch {
 	case err != nil:
 		return r.clusterStumbled(ctx, p, err)
 	case out.noTurn:
 		return r.pace.wait(p.now, soonest*2), false, nil
 	}
-	r.log.Info("cluster step done", "cluster", p.c.Name, "step", string(p.step.Kind), "dur", r.now().Sub(p.now))
+	r.log.InfoContext(under, "cluster step done", "cluster", p.c.Name, "step", string(p.step.Kind), "dur", r.now().Sub(p.now))
 	return soonest, !slow(p.step.Kind), r.recordCluster(ctx, p, out)
 }
 
@@ -129,7 +133,7 @@ func (r *Runner) clusterStumbled(ctx context.Context, p *clusterPass, err error)
 	if p.c.Failure != nil {
 		tries = p.c.Failure.Tries + 1
 	}
-	r.log.Warn("cluster step failed", "cluster", p.c.Name, "step", string(p.step.Kind), "attempt", tries, "reason", err.Error())
+	r.log.WarnContext(ctx, "cluster step failed", "cluster", p.c.Name, "step", string(p.step.Kind), "attempt", tries, "reason", err.Error())
 	if p.c.Desired == environment.Present && p.c.State != environment.StateReady && !environment.Retryable(err) && e != nil {
 		p.step = environment.ClusterStep{Kind: environment.ClusterFail, Failure: e}
 		return r.actCluster(ctx, p)
@@ -139,6 +143,9 @@ func (r *Runner) clusterStumbled(ctx context.Context, p *clusterPass, err error)
 		c.Failure = failure
 		if e != nil && e.Busy != "" && p.step.Kind == environment.ClusterDelete {
 			c.Message = "Waiting for another operation on the cluster to end."
+		}
+		if e != nil && p.step.Kind == environment.ClusterQuota {
+			c.Message = e.Message
 		}
 	}})
 }

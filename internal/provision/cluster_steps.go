@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -16,9 +17,34 @@ func (r *Runner) clusterQuota(ctx context.Context, p *clusterPass) (clusterOutco
 		return clusterOutcome{}, err
 	}
 	if short != "" {
-		return clusterOutcome{}, environment.Errorf(environment.CodeQuota, "%s", short)
+		return clusterOutcome{}, r.short(ctx, p, short)
 	}
 	return clusterOutcome{edit: func(c *environment.Cluster) { c.QuotaChecked = p.now }}, nil
+}
+
+// quotaPatience is how long what a schedule asked for waits for quota, and
+// quotaAgain how long between looks.
+const (
+	quotaPatience = 20 * time.Minute
+	quotaAgain    = time.Minute
+)
+
+// short says that there is no room in the quota. A person is told at once and
+// can decide; a class that a schedule starts waits a while for its turn, since
+// the class before it is on its way out.
+func (r *Runner) short(ctx context.Context, p *clusterPass, why string) error {
+	refused := environment.Errorf(environment.CodeQuota, "%s", why)
+	if p.now.Sub(p.c.CreatedAt) >= quotaPatience {
+		return refused
+	}
+	tenants, err := r.Store.Tenants(ctx, p.c.ID)
+	if err != nil {
+		return err
+	}
+	if len(tenants) == 0 || slices.ContainsFunc(tenants, func(e environment.Environment) bool { return !e.Scheduled() }) {
+		return refused
+	}
+	return &environment.Error{Code: environment.CodeUnavailable, RetryAfter: quotaAgain, Message: "Waiting for room in the quota: " + why}
 }
 
 // unsure is for how long a create whose reply was lost may still appear.
@@ -44,7 +70,7 @@ func (r *Runner) clusterCreate(ctx context.Context, p *clusterPass) (clusterOutc
 	op, err := r.Clusters.Create(ctx, p.c)
 	var e *environment.Error
 	if errors.As(err, &e) && e.Ambiguous {
-		r.log.Warn("create unanswered", "cluster", p.c.Name, "reason", err.Error())
+		r.log.WarnContext(ctx, "create unanswered", "cluster", p.c.Name, "reason", err.Error())
 		return clusterOutcome{edit: func(c *environment.Cluster) { c.UnsureUntil = p.now.Add(unsure) }}, nil
 	}
 	if err != nil {
@@ -90,6 +116,12 @@ func (r *Runner) clusterFail(_ context.Context, p *clusterPass) (clusterOutcome,
 		c.State, c.Desired, c.PhaseSince, c.Message = environment.StateFailed, environment.Absent, p.now, why.Message
 		c.Failure = &environment.Failure{Code: why.Code, Message: why.Message, Detail: why.Error(), At: p.now}
 	}}, nil
+}
+
+// clusterIdle notes when the last tenant went. It is the cluster's own look that
+// says so: of two tenants that go at the same moment, each still sees the other.
+func (r *Runner) clusterIdle(_ context.Context, p *clusterPass) (clusterOutcome, error) {
+	return clusterOutcome{edit: func(c *environment.Cluster) { c.IdleSince = p.now }}, nil
 }
 
 func (r *Runner) clusterRetire(_ context.Context, p *clusterPass) (clusterOutcome, error) {

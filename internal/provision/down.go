@@ -98,7 +98,7 @@ func (r *Runner) sweep(ctx context.Context, p *pass) (outcome, error) {
 			if res.Kind != kind {
 				continue
 			}
-			r.log.Info("deleting leftover", "env_id", p.e.ID, "kind", string(res.Kind), "name", res.Name)
+			r.log.InfoContext(ctx, "deleting leftover", "env_id", p.e.ID, "kind", string(res.Kind), "name", res.Name)
 			if err := r.Compute.Delete(ctx, res); err != nil {
 				failed = err
 			}
@@ -108,7 +108,7 @@ func (r *Runner) sweep(ctx context.Context, p *pass) (outcome, error) {
 }
 
 // gone ends the life: nothing of it costs money any more.
-func (r *Runner) gone(ctx context.Context, p *pass) (outcome, error) {
+func (r *Runner) gone(_ context.Context, p *pass) (outcome, error) {
 	out := outcome{edit: func(e *environment.Environment) {
 		e.Phase, e.PhaseSince = environment.PhaseGone, p.now
 		e.Secrets, e.URL, e.DashboardURL = nil, "", "" // nothing is left that they open
@@ -122,26 +122,9 @@ func (r *Runner) gone(ctx context.Context, p *pass) (outcome, error) {
 		ev.State, ev.Phase = environment.StateDeleted, environment.PhaseGone
 		out.events = []environment.Event{ev}
 	}
-	return out, r.leave(ctx, p, &out)
-}
-
-// leave notes on a shared cluster that its last tenant went, so that it can
-// be retired.
-func (r *Runner) leave(ctx context.Context, p *pass, out *outcome) error {
-	c := p.seen.Cluster
-	if c == nil || c.Placement != environment.Shared || c.Desired == environment.Absent {
-		return nil
+	if c := p.seen.Cluster; c != nil && c.Placement == environment.Shared {
+		// Its row is looked at when this is written, and then sees who is left.
+		out.wake = []environment.Job{{Kind: environment.JobCluster, ID: c.ID, Urgency: environment.UrgencySchedule}}
 	}
-	tenants, err := r.Store.Tenants(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	if len(tenants) > 1 {
-		return nil
-	}
-	idle := *c
-	idle.IdleSince = p.now
-	out.cluster = &idle
-	out.wake = []environment.Job{{Kind: environment.JobCluster, ID: c.ID, Urgency: environment.UrgencySchedule}}
-	return nil
+	return out, nil
 }

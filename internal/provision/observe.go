@@ -65,14 +65,16 @@ func (r *Runner) observeUp(ctx context.Context, p *pass) {
 	r.observeDoor(ctx, p)
 }
 
-// observeDoor knocks only when everything else is done and the address is not
-// one that let the owner in before: a probe is a login, and a login counts.
+// observeDoor knocks only when everything else is done: a probe is a login, and
+// a login counts. An address that let the owner in before is knocked at again
+// only after a change, which may have put another server behind it; the old
+// one counts as gone before the new one listens.
 func (r *Runner) observeDoor(ctx context.Context, p *pass) {
 	w := p.seen.Workloads
 	if w.Address == "" || w.Ready < w.Wanted {
 		return
 	}
-	if p.e.URL == w.Address && p.e.Good != nil {
+	if p.e.URL == w.Address && p.e.Good != nil && p.e.Generation == p.e.ObservedGeneration {
 		p.seen.DoorOpen = true
 		return
 	}

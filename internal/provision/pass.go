@@ -69,22 +69,25 @@ func (r *Runner) environmentOnce(ctx context.Context, id string) (time.Duration,
 func (r *Runner) act(ctx context.Context, p *pass) (time.Duration, bool, error) {
 	switch p.step.Kind {
 	case environment.StepRest:
-		return 0, false, nil
+		return 0, false, r.record(ctx, p, outcome{})
 	case environment.StepWait:
 		return r.lookAgain(p), false, r.record(ctx, p, outcome{})
+	default: // there is something to do
 	}
 	// What is begun is told first: it may take a while.
 	if !quick(p.step.Kind) && !told(p) {
 		return 0, true, r.record(ctx, p, outcome{})
 	}
-	out, err := verbs[p.step.Kind](r, ctx, p)
+	under, end := r.span(ctx, "step "+string(p.step.Kind), slog.String("phase", string(p.step.Phase)), slog.String("env_id", p.e.ID))
+	out, err := verbs[p.step.Kind](r, under, p)
+	end(err)
 	switch {
 	case err != nil:
 		return r.stumbled(ctx, p, err)
 	case out.noTurn:
 		return r.pace.wait(p.now, soonest*2), false, nil
 	}
-	r.log.Info("step done", "env_id", p.e.ID, "step", string(p.step.Kind), "phase", string(p.step.Phase), "dur", r.now().Sub(p.now))
+	r.log.InfoContext(under, "step done", "env_id", p.e.ID, "step", string(p.step.Kind), "phase", string(p.step.Phase), "dur", r.now().Sub(p.now))
 	err = r.record(ctx, p, out)
 	if p.step.Kind == environment.StepSweep || p.step.Kind == environment.StepUnexpose {
 		return pollAfter(p.now.Sub(p.e.PhaseSince)), false, err // asked; give it a moment before looking
@@ -129,7 +132,7 @@ func (r *Runner) stumbled(ctx context.Context, p *pass, err error) (time.Duratio
 	if f := p.e.Failure; f != nil && f.Phase == p.step.Phase {
 		tries = f.Tries + 1
 	}
-	r.log.Warn("step failed", "env_id", p.e.ID, "step", string(p.step.Kind), "attempt", tries, "reason", err.Error())
+	r.log.WarnContext(ctx, "step failed", "env_id", p.e.ID, "step", string(p.step.Kind), "attempt", tries, "reason", err.Error())
 	if p.e.Desired == environment.Present && !environment.Retryable(err) {
 		var why *environment.Error
 		errors.As(err, &why) // Retryable said no, so it is one of ours
@@ -178,7 +181,11 @@ func (r *Runner) record(ctx context.Context, p *pass, out outcome) error {
 		return nil
 	}
 	change.Environment = &next
-	return r.Store.Commit(ctx, change)
+	err := r.Store.Commit(ctx, change)
+	if err == nil && change.Duration != nil {
+		r.took(p.e.Profile, p.e.Phase, change.Duration.Took)
+	}
+	return err
 }
 
 // enter moves the row into the step's phase: sample, event, sentence.
@@ -197,12 +204,19 @@ func (r *Runner) enter(p *pass, next *environment.Environment, change *environme
 	if _, of := environment.StepOf(p.e.Phase); of > 0 && p.e.ReadyAt.IsZero() && p.e.Desired == environment.Present {
 		change.Duration = &environment.Duration{Key: environment.DurationKey(p.e, p.e.Phase), Took: p.now.Sub(p.e.PhaseSince)}
 	}
-	if p.step.Kind != environment.StepReady && p.step.Kind != environment.StepGone {
-		n, of := environment.StepOf(p.step.Phase)
-		change.Events = append(change.Events, environment.Event{At: p.now, Environment: p.e.ID, Cluster: next.ClusterID,
-			Type: environment.EventPhase, State: next.State, Phase: p.step.Phase, Step: n, Steps: of, Message: next.Message, Actor: actor})
-	}
+	r.announce(p, next, change)
 	return true
+}
+
+// announce tells of the phase that the row enters, save of those that have an
+// event of their own.
+func (r *Runner) announce(p *pass, next *environment.Environment, change *environment.Change) {
+	if p.step.Kind == environment.StepReady || p.step.Kind == environment.StepGone {
+		return
+	}
+	n, of := environment.StepOf(p.step.Phase)
+	change.Events = append(change.Events, environment.Event{At: p.now, Environment: p.e.ID, Cluster: next.ClusterID,
+		Type: environment.EventPhase, State: next.State, Phase: p.step.Phase, Step: n, Steps: of, Message: next.Message, Actor: actor})
 }
 
 // actor is who events say did it, when nobody asked.
@@ -215,5 +229,5 @@ func (r *Runner) event(p *pass, t environment.EventType, message, detail string)
 }
 
 func (r *Runner) unknown(what string, p *pass, err error) {
-	r.log.Debug("not observed", "what", what, "env_id", p.e.ID, slog.String("reason", err.Error()))
+	r.log.Debug("not observed", "what", what, "env_id", p.e.ID, "reason", err.Error())
 }

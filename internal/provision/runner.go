@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -36,6 +37,11 @@ type Config struct {
 	Limits       Limits
 	Log          *slog.Logger
 	Now          func() time.Time // time.Now when nil
+	// Span traces steps; nil traces nothing.
+	Span environment.Span
+	// Took is told how long a phase of an environment on its way up lasted, once
+	// that is recorded; nil for nobody.
+	Took func(profile string, phase environment.Phase, d time.Duration)
 }
 
 // Runner is the Work of the queue.
@@ -44,19 +50,28 @@ type Runner struct {
 	installation string
 	log          *slog.Logger
 	now          func() time.Time
+	span         environment.Span
+	took         func(string, environment.Phase, time.Duration)
 	creates      turns
 	deletes      turns
 	helm         turns
 	pace         pace
 	lints        lints
+	draining     atomic.Bool
 }
 
 // New wires a Runner. It starts nothing.
 func New(ports Ports, c Config) *Runner {
-	r := &Runner{Ports: ports, installation: c.Installation, log: c.Log, now: c.Now,
+	r := &Runner{Ports: ports, installation: c.Installation, log: c.Log, now: c.Now, span: c.Span, took: c.Took,
 		creates: newTurns(c.Limits.Creates, 5), deletes: newTurns(c.Limits.Deletes, 10), helm: newTurns(c.Limits.Helm, 4)}
 	if r.now == nil {
 		r.now = time.Now
+	}
+	if r.span == nil {
+		r.span = environment.NoSpan
+	}
+	if r.took == nil {
+		r.took = func(string, environment.Phase, time.Duration) {}
 	}
 	return r
 }
@@ -81,11 +96,15 @@ func (r *Runner) Work(ctx context.Context, job environment.Job) (time.Duration, 
 		if !more {
 			return again, nil
 		}
-		if ctx.Err() != nil || time.Since(started) > passBudget {
+		if ctx.Err() != nil || r.draining.Load() || time.Since(started) > passBudget {
 			return soonest, ctx.Err()
 		}
 	}
 }
+
+// Drain ends passes after the step they are at, since the process is about to
+// end; whoever takes the row next goes on from there.
+func (r *Runner) Drain() { r.draining.Store(true) }
 
 func (r *Runner) once(ctx context.Context, job environment.Job) (again time.Duration, more bool, err error) {
 	switch job.Kind {

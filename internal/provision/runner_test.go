@@ -23,7 +23,11 @@ func newWorld(chance func(string) string) *world {
 }
 
 func (w *world) runner() *Runner {
-	return New(Ports{Store: w.store, Clusters: w, Given: given{}, Workloads: kube{w}, Charts: charts{w}, Compute: compute{w}, Door: door{w}},
+	var store environment.Store = w.store
+	if w.between != nil {
+		store = &crossing{w.store, w}
+	}
+	return New(Ports{Store: store, Clusters: w, Given: given{}, Workloads: kube{w}, Charts: charts{w}, Compute: compute{w}, Door: door{w}},
 		Config{Installation: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: func() time.Time { return w.now }})
 }
 
@@ -129,6 +133,49 @@ func TestUpThenDown(t *testing.T) {
 	}
 }
 
+// crossing is a store in which somebody else's pass comes between what the pass
+// of one that goes has read and what it writes.
+type crossing struct {
+	*memory
+	world *world
+}
+
+func (c *crossing) Commit(ctx context.Context, ch environment.Change) error {
+	if e := ch.Environment; e != nil && e.Phase == environment.PhaseGone && c.world.between != nil {
+		between := c.world.between
+		c.world.between = nil
+		between(e.ID)
+	}
+	return c.memory.Commit(ctx, ch)
+}
+
+// TestTheLastTwoGoAtTheSameMoment: each still sees the other on the cluster that
+// they share, which nobody uses afterwards and which must go.
+func TestTheLastTwoGoAtTheSameMoment(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Shared)
+	w.up("e2", environment.Shared)
+	w.run(t, time.Hour)
+	w.down("e1")
+	w.down("e2")
+	w.between = func(one string) {
+		other := map[string]string{"e1": "e2", "e2": "e1"}[one]
+		r := w.runner()
+		for range 1000 {
+			if _, err, _ := w.work(r, environment.Job{Kind: environment.JobEnvironment, ID: other}); err != nil {
+				t.Fatal(err)
+			}
+			if w.store.envs[other].State == environment.StateDeleted {
+				return
+			}
+			w.now = w.now.Add(time.Second)
+		}
+		t.Fatalf("%s does not go", other)
+	}
+	w.run(t, time.Hour)
+	w.wantNothing(t)
+}
+
 func (w *world) wantNothing(t interface{ Fatalf(string, ...any) }) {
 	if len(w.clusters)+len(w.disks)+len(w.rules) != 0 {
 		t.Fatalf("left behind: clusters %v disks %v rules %v; rows %+v", w.clusters, w.disks, w.rules, w.store.clusters)
@@ -172,6 +219,33 @@ func TestQuotaFailsBeforeAnythingIsSpent(t *testing.T) {
 	}
 }
 
+// TestAClassWaitsForQuota: what a schedule asked for waits until there is room,
+// for a while; whoever asks for one themselves is told at once.
+func TestAClassWaitsForQuota(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		room time.Duration
+		want environment.State
+	}{{"room in time", 10 * time.Minute, environment.StateReady}, {"no room", time.Hour, environment.StateFailed}} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(never)
+			w.quota = "europe-west1 has 1 of 8 CPUs left and this needs 4."
+			w.up("e1", environment.Dedicated)
+			w.edit("e1", func(e *environment.Environment) { e.RequestedBy = "schedule:lab" })
+			w.run(t, test.room)
+			waiting := w.store.envs["e1"]
+			if test.want == environment.StateReady && (waiting.State == environment.StateFailed || !strings.Contains(waiting.Message, "quota")) {
+				t.Errorf("meanwhile it is %s %q; want it to wait for quota, and say so", waiting.State, waiting.Message)
+			}
+			w.quota = ""
+			w.run(t, time.Hour)
+			if e := w.store.envs["e1"]; e.State != test.want || test.want == environment.StateFailed && e.Failure.Code != environment.CodeQuota {
+				t.Errorf("got %s %q; want %s", e.State, e.Message, test.want)
+			}
+		})
+	}
+}
+
 func TestBrokenChangeIsTakenBack(t *testing.T) {
 	w := newWorld(never)
 	w.up("e1", environment.Dedicated)
@@ -189,6 +263,60 @@ func TestBrokenChangeIsTakenBack(t *testing.T) {
 	w.run(t, time.Hour)
 	if e := w.store.envs["e1"]; e.State != environment.StateReady || e.Spec.Workers != 2 || e.ObservedGeneration != e.Generation {
 		t.Errorf("got %s with %d workers, generation %d of %d; want ready with 2", e.State, e.Spec.Workers, e.ObservedGeneration, e.Generation)
+	}
+}
+
+// TestChangeKnocksAgain: a change may put another server behind the address,
+// which counts as ready before it listens.
+func TestChangeKnocksAgain(t *testing.T) {
+	shut := false
+	w := newWorld(func(point string) string {
+		if shut && point == "door" {
+			return "error"
+		}
+		return ""
+	})
+	w.up("e1", environment.Dedicated)
+	w.run(t, time.Hour)
+	w.edit("e1", func(e *environment.Environment) {
+		e.Spec.Packages, e.Generation, e.State = []string{"xgboost"}, e.Generation+1, environment.StateUpdating
+		e.Phase, e.PhaseSince = environment.PhaseInstall, w.now
+	})
+	shut = true
+	w.run(t, 3*time.Minute)
+	if e := w.store.envs["e1"]; e.State != environment.StateUpdating {
+		t.Errorf("nobody answers, and the environment is %s; want updating", e.State)
+	}
+	shut = false
+	w.run(t, 10*time.Minute)
+	if e := w.store.envs["e1"]; e.State != environment.StateReady || e.ObservedGeneration != e.Generation || len(e.Spec.Packages) != 1 {
+		t.Errorf("got %s, generation %d of %d, %v; want ready with the package", e.State, e.ObservedGeneration, e.Generation, e.Spec.Packages)
+	}
+}
+
+// TestReadyAgainSaysSo: what a ready environment waited for is no longer said
+// once it has come back, and nobody is told a second time that it is ready.
+func TestReadyAgainSaysSo(t *testing.T) {
+	silent := false
+	w := newWorld(func(point string) string {
+		if silent && point == "observe-workloads" {
+			return "error"
+		}
+		return ""
+	})
+	w.up("e1", environment.Dedicated)
+	w.run(t, time.Hour)
+	was := w.store.envs["e1"]
+	silent = true
+	w.edit("e1", func(*environment.Environment) {})
+	w.run(t, time.Minute)
+	if e := w.store.envs["e1"]; e.Message == was.Message {
+		t.Errorf("the cluster is silent and it says %q", e.Message)
+	}
+	silent = false
+	w.run(t, time.Minute)
+	if e := w.store.envs["e1"]; e.Phase != environment.PhaseReady || e.Message != was.Message {
+		t.Errorf("got %s, %q; want it ready as before, %q", e.Phase, e.Message, was.Message)
 	}
 }
 

@@ -33,6 +33,8 @@ type world struct {
 	broken bool
 	quota  string
 	stock  map[string]bool // locations without machines
+	// between comes once, right before the row of one that is gone is written.
+	between func(id string)
 }
 
 type fakeCluster struct {

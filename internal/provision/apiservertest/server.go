@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -152,9 +153,10 @@ func (s *Server) run(ctx context.Context, name string, program []string, flags .
 	return nil
 }
 
-// ready waits until the API server says so, for at most a minute.
+// ready waits until the API server says so, for at most three minutes: a busy
+// machine takes one.
 func (s *Server) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -196,16 +198,20 @@ func (s *Server) ask(ctx context.Context) error {
 	return nil
 }
 
-// freePorts asks the kernel for ports that nobody uses right now.
-func freePorts(ctx context.Context, n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+// freePorts finds ports that nobody listens on. They lie below those that the
+// kernel gives out by itself: somebody else would be given one of them before
+// the servers are there.
+func freePorts(ctx context.Context, n int) (ports []int, err error) {
+	for range 100 * n {
+		port := 20000 + mathrand.IntN(12000)
+		l, listening := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err = listening; err != nil {
+			continue
 		}
 		defer func() { _ = l.Close() }() // all at once at the end, so that no port comes twice
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	return ports, nil
+	return nil, err
 }

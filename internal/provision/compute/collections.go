@@ -80,6 +80,8 @@ func collections(s *api.Service) map[key]collection {
 		{environment.KindHealthCheck, regional}:    {located(s.RegionHealthChecks.Get), located(s.RegionHealthChecks.Delete)},
 		{environment.KindHealthCheck, global}:      {worldwide(s.HealthChecks.Get), worldwide(s.HealthChecks.Delete)},
 		{environment.KindHTTPHealthCheck, global}:  {worldwide(s.HttpHealthChecks.Get), worldwide(s.HttpHealthChecks.Delete)},
+		{environment.KindEndpointGroup, zonal}:     {located(s.NetworkEndpointGroups.Get), located(s.NetworkEndpointGroups.Delete)},
+		{environment.KindSnapshot, global}:         {worldwide(s.Snapshots.Get), worldwide(s.Snapshots.Delete)},
 		{environment.KindFirewall, global}:         {worldwide(s.Firewalls.Get), worldwide(s.Firewalls.Delete)},
 		{environment.KindAddress, regional}:        {located(s.Addresses.Get), located(s.Addresses.Delete)},
 		{environment.KindAddress, global}:          {worldwide(s.GlobalAddresses.Get), worldwide(s.GlobalAddresses.Delete)},

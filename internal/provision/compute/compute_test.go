@@ -20,19 +20,21 @@ func resource(kind environment.ResourceKind, location, name string) environment.
 // paths is where each kind lives in each scope.
 func paths() map[environment.Resource]string {
 	return map[environment.Resource]string{
-		resource(environment.KindForwardingRule, "europe-west1", "a1"): "regions/europe-west1/forwardingRules/a1",
-		resource(environment.KindForwardingRule, "global", "g1"):       "global/forwardingRules/g1",
-		resource(environment.KindTargetPool, "europe-west1", "a1"):     "regions/europe-west1/targetPools/a1",
-		resource(environment.KindBackendService, "europe-west1", "b1"): "regions/europe-west1/backendServices/b1",
-		resource(environment.KindBackendService, "global", "b2"):       "global/backendServices/b2",
-		resource(environment.KindHealthCheck, "europe-west1", "h1"):    "regions/europe-west1/healthChecks/h1",
-		resource(environment.KindHealthCheck, "global", "h2"):          "global/healthChecks/h2",
-		resource(environment.KindHTTPHealthCheck, "global", "k8s-1"):   "global/httpHealthChecks/k8s-1",
-		resource(environment.KindFirewall, "global", "k8s-fw-a1"):      "global/firewalls/k8s-fw-a1",
-		resource(environment.KindAddress, "europe-west1", "a1"):        "regions/europe-west1/addresses/a1",
-		resource(environment.KindAddress, "global", "a2"):              "global/addresses/a2",
-		resource(environment.KindDisk, "europe-west1-b", "pvc-1"):      "zones/europe-west1-b/disks/pvc-1",
-		resource(environment.KindDisk, "europe-west1", "pvc-2"):        "regions/europe-west1/disks/pvc-2",
+		resource(environment.KindForwardingRule, "europe-west1", "a1"):  "regions/europe-west1/forwardingRules/a1",
+		resource(environment.KindForwardingRule, "global", "g1"):        "global/forwardingRules/g1",
+		resource(environment.KindTargetPool, "europe-west1", "a1"):      "regions/europe-west1/targetPools/a1",
+		resource(environment.KindBackendService, "europe-west1", "b1"):  "regions/europe-west1/backendServices/b1",
+		resource(environment.KindBackendService, "global", "b2"):        "global/backendServices/b2",
+		resource(environment.KindHealthCheck, "europe-west1", "h1"):     "regions/europe-west1/healthChecks/h1",
+		resource(environment.KindHealthCheck, "global", "h2"):           "global/healthChecks/h2",
+		resource(environment.KindHTTPHealthCheck, "global", "k8s-1"):    "global/httpHealthChecks/k8s-1",
+		resource(environment.KindFirewall, "global", "k8s-fw-a1"):       "global/firewalls/k8s-fw-a1",
+		resource(environment.KindEndpointGroup, "europe-west1-b", "n1"): "zones/europe-west1-b/networkEndpointGroups/n1",
+		resource(environment.KindSnapshot, "global", "s1"):              "global/snapshots/s1",
+		resource(environment.KindAddress, "europe-west1", "a1"):         "regions/europe-west1/addresses/a1",
+		resource(environment.KindAddress, "global", "a2"):               "global/addresses/a2",
+		resource(environment.KindDisk, "europe-west1-b", "pvc-1"):       "zones/europe-west1-b/disks/pvc-1",
+		resource(environment.KindDisk, "europe-west1", "pvc-2"):         "regions/europe-west1/disks/pvc-2",
 	}
 }
 
@@ -168,7 +170,7 @@ func TestLeftoversThatCannotBeLookedAtAreUnknown(t *testing.T) {
 func TestLeftoversOfARecordNobodyUnderstands(t *testing.T) {
 	c, _ := connect(t, nil)
 	for _, r := range []environment.Resource{
-		resource(environment.KindTargetPool, "global", "a1"), resource("snapshots", "global", "s1"), resource(environment.KindDisk, "europe-west1-b", ""),
+		resource(environment.KindTargetPool, "global", "a1"), resource("images", "global", "s1"), resource(environment.KindDisk, "europe-west1-b", ""),
 	} {
 		if _, err := c.Leftovers(t.Context(), "p", "", []environment.Resource{r}); environment.CodeOf(err) != environment.CodeInternal {
 			t.Errorf("%+v: got %v; want internal", r, err)

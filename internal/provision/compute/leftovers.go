@@ -73,12 +73,9 @@ func (c *Client) sharedParts(ctx context.Context, left []environment.Resource) (
 			if !nodeCheck.MatchString(name) {
 				continue
 			}
-			for _, part := range []environment.Resource{
-				{Kind: environment.KindHTTPHealthCheck, Project: r.Project, Location: string(global), Name: name},
-				{Kind: environment.KindFirewall, Project: r.Project, Location: string(global), Name: name + "-http-hc"},
-			} {
-				shared = append(shared, part)
-			}
+			shared = append(shared,
+				environment.Resource{Kind: environment.KindHTTPHealthCheck, Project: r.Project, Location: string(global), Name: name},
+				environment.Resource{Kind: environment.KindFirewall, Project: r.Project, Location: string(global), Name: name + "-http-hc"})
 		}
 	}
 	return c.existing(ctx, shared)

@@ -119,7 +119,7 @@ func TestConformanceLeftovers(t *testing.T) {
 // the sandbox some time.
 func pollLeftovers(ctx context.Context, t *testing.T, c *Client, project, cluster string, recorded []environment.Resource, n int) []environment.Resource {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -133,7 +133,7 @@ func pollLeftovers(ctx context.Context, t *testing.T, c *Client, project, cluste
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("got %+v after a minute; want at most %d", left, n)
+			t.Fatalf("got %+v after two minutes; want at most %d", left, n)
 		case <-tick.C:
 		}
 	}

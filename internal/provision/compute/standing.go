@@ -14,13 +14,13 @@ import (
 
 var _ environment.Leavings = (*Client)(nil)
 
-// standingTimeout bounds a survey of a project: eight lists, each in pages.
+// standingTimeout bounds a survey of a project: ten lists, each in pages.
 const standingTimeout = time.Minute
 
 // Standing lists the disks of the project that carry this installation's
-// label, and all parts of load balancers there, whoever made them: GKE gives
-// those no label, so the caller has to find out whose they are. It deletes
-// nothing.
+// label, and all snapshots and parts of load balancers there, whoever made
+// them: GKE gives the latter no label, so the caller has to find out whose they
+// are. It deletes nothing.
 //
 // An error means that something could not be listed, or that some place did
 // not answer; nothing may then be concluded from what is not listed.
@@ -29,7 +29,7 @@ func (c *Client) Standing(ctx context.Context, project string) ([]environment.St
 	defer cancel()
 	found := &standing{project: project}
 	for _, list := range []func(context.Context, *standing) error{c.ourDisks, c.forwardingRules, c.targetPools, c.backendServices,
-		c.healthChecks, c.httpHealthChecks, c.firewalls, c.addresses} {
+		c.healthChecks, c.httpHealthChecks, c.endpointGroups, c.firewalls, c.addresses, c.snapshots} {
 		if err := list(ctx, found); err != nil {
 			return nil, translate(err, project)
 		}

@@ -33,7 +33,16 @@ func standingAnswers() map[string]any {
 		aggregated + "healthChecks":         page("healthChecks", "global", object{"name": "k8s2-shared"}),
 		worldwideLists + "httpHealthChecks": object{"items": []object{{"name": "k8s-1-node"}}},
 		worldwideLists + "firewalls":        object{"items": []object{{"name": "k8s-fw-a1", "description": service}, {"name": "default-allow-ssh", "description": "Allow SSH from anywhere"}}},
-		aggregated + "addresses":            page("addresses", "regions/europe-west1", object{"name": "a1", "users": []string{link + "regions/europe-west1/forwardingRules/a1"}}),
+		aggregated + "networkEndpointGroups": page("networkEndpointGroups", "zones/europe-west1-b",
+			object{"name": "k8s1-g", "description": `{"cluster-uid":"0f1e","namespace":"daskhub","service-name":"proxy-public","port":"80"}`},
+			object{"name": "somebody-elses"}),
+		"POST " + base + "zones/europe-west1-b/networkEndpointGroups/k8s1-g/listNetworkEndpoints": object{"items": []object{
+			{"networkEndpoint": object{"instance": "gke-dask-a-default-pool-1-2", "port": 80}}, {"networkEndpoint": object{"ipAddress": "192.0.2.1"}}}},
+		worldwideLists + "snapshots": object{"items": []object{
+			{"name": "s1", "storageBytes": "1073741825", "sourceDisk": link + "zones/europe-west1-b/disks/pvc-1",
+				"labels": object{"daskbot-installation": "cs101", "daskbot-cluster": "dask-a"}},
+			{"name": "s2", "labels": object{"daskbot-installation": "cs102", "daskbot-cluster": "dask-a", "daskbot-keep": ""}}}},
+		aggregated + "addresses": page("addresses", "regions/europe-west1", object{"name": "a1", "users": []string{link + "regions/europe-west1/forwardingRules/a1"}}),
 	}
 }
 
@@ -56,9 +65,13 @@ func TestStandingTellsWhatThereIsAndWhose(t *testing.T) {
 		of(environment.KindBackendService, "europe-west1", "k8s2-x", environment.Standing{}),
 		of(environment.KindHealthCheck, "global", "k8s2-shared", environment.Standing{}),
 		of(environment.KindHTTPHealthCheck, "global", "k8s-1-node", environment.Standing{}),
+		of(environment.KindEndpointGroup, "europe-west1-b", "k8s1-g", environment.Standing{Service: service, Instances: []string{"gke-dask-a-default-pool-1-2"}}),
 		of(environment.KindFirewall, "global", "k8s-fw-a1", environment.Standing{Service: service}),
 		of(environment.KindFirewall, "global", "default-allow-ssh", environment.Standing{}),
 		of(environment.KindAddress, "europe-west1", "a1", environment.Standing{InUse: true}),
+		of(environment.KindSnapshot, "global", "s1", environment.Standing{Ours: true, Cluster: "dask-a", GB: 2,
+			Disk: environment.Resource{Kind: environment.KindDisk, Project: "p", Location: "europe-west1-b", Name: "pvc-1"}}),
+		of(environment.KindSnapshot, "global", "s2", environment.Standing{Keep: true, Cluster: "dask-a"}),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -66,7 +79,7 @@ func TestStandingTellsWhatThereIsAndWhose(t *testing.T) {
 }
 
 func TestStandingWithAGapIsUnknown(t *testing.T) {
-	for _, list := range []string{"disks", "forwardingRules", "targetPools", "backendServices", "healthChecks", "addresses"} {
+	for _, list := range []string{"disks", "forwardingRules", "targetPools", "backendServices", "healthChecks", "networkEndpointGroups", "addresses"} {
 		for name, answer := range map[string]any{
 			"a zone that warns":   object{"items": object{"zones/europe-west1-b": object{"warning": object{"code": "UNREACHABLE"}}}},
 			"a zone that is away": object{"items": object{}, "unreachables": []string{"zones/europe-west1-b"}},

@@ -7,7 +7,10 @@ import (
 	"strings"
 
 	pb "cloud.google.com/go/container/apiv1/containerpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
+	"github.com/daskbot/daskbot/configs/gcp"
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
@@ -24,7 +27,11 @@ func (c *Client) Allowed(ctx context.Context, project string) error {
 	if err == nil {
 		return nil
 	}
+	unknown := status.Code(err) == codes.Unauthenticated // no role would help
 	err = translate(err, project)
+	if unknown {
+		return err
+	}
 	switch environment.CodeOf(err) {
 	case environment.CodeForbidden, environment.CodeNotFound:
 		return &environment.Error{Code: environment.CodeForbidden, Message: c.refusal(project, err), Err: cause(err)}
@@ -41,37 +48,39 @@ func (c *Client) refusal(project string, err error) string {
 	return reason + " Its owner can allow it with these commands:\n" + strings.Join(c.grants(project), "\n")
 }
 
-// sweepPermissions are what the clean-up of leftovers and the look at quotas
-// need; the predefined roles that hold them all hold far more.
-func sweepPermissions() string {
-	permissions := []string{"compute.regions.get", "compute.projects.get", "compute.machineTypes.get",
-		"compute.targetPools.use", "compute.healthChecks.use", "compute.httpHealthChecks.use",
-		"compute.backendServices.use", "compute.addresses.use", "compute.networks.updatePolicy"}
-	for _, kind := range environment.ResourceKinds() {
-		for _, verb := range []string{"get", "list", "delete"} {
-			permissions = append(permissions, "compute."+string(kind)+"."+verb)
-		}
+// grants are the commands, ready to be pasted into a shell: what docs/INSTALL.md
+// asks for, and nothing more. Roles are made or brought up to date, whichever
+// it takes. Acting as the nodes' account is asked for on that account alone.
+func (c *Client) grants(project string) []string {
+	member := "--member=serviceAccount:" + either(c.serviceAccount, "DASKBOT_SERVICE_ACCOUNT")
+	commands := []string{"gcloud services enable container.googleapis.com compute.googleapis.com --project=" + project}
+	for _, role := range []gcp.Role{gcp.Clusters(), gcp.Objects()} {
+		commands = append(commands,
+			fmt.Sprintf("for do in create update; do gcloud iam roles $do %s --project=%s --quiet --stage=GA --title=%q --permissions=\"$(echo %s | tr ' ' ,)\" && break; done",
+				role.ID, project, role.Title, role.Braces()),
+			fmt.Sprintf("gcloud projects add-iam-policy-binding %s %s --role=projects/%s/roles/%s --condition=None", project, member, project, role.ID))
 	}
-	for _, kind := range []string{"regionBackendServices", "regionHealthChecks", "globalForwardingRules", "globalAddresses"} {
-		permissions = append(permissions, "compute."+kind+".get", "compute."+kind+".delete")
-	}
-	return strings.Join(permissions, ",")
+	return append(commands, c.nodeGrants(project, member)...)
 }
 
-// grants are the commands, ready to be pasted. Acting as the nodes' account is
-// asked for on that account alone, not on the project.
-func (c *Client) grants(project string) []string {
-	account := either(c.serviceAccount, "DASKBOT_SERVICE_ACCOUNT")
-	member := "--member=serviceAccount:" + account
-	nodes := either(c.defaults.NodeServiceAccount,
-		fmt.Sprintf(`"$(gcloud projects describe %s --format='value(projectNumber)')-compute@developer.gserviceaccount.com"`, project))
-	return []string{
-		"gcloud services enable container.googleapis.com compute.googleapis.com --project=" + project,
-		fmt.Sprintf("gcloud projects add-iam-policy-binding %s %s --role=roles/container.admin --condition=None", project, member),
-		fmt.Sprintf("gcloud iam service-accounts add-iam-policy-binding %s --project=%s %s --role=roles/iam.serviceAccountUser", nodes, project, member),
-		fmt.Sprintf("gcloud iam roles create daskbotSweep --project=%s --title=\"daskbot sweep\" --permissions=%s", project, sweepPermissions()),
-		fmt.Sprintf("gcloud projects add-iam-policy-binding %s %s --role=projects/%s/roles/daskbotSweep --condition=None", project, member, project),
+// nodeGrants are those for the account that nodes act as: one of their own in
+// the project, or its default one where the configuration names none.
+func (c *Client) nodeGrants(project, member string) []string {
+	nodes := c.nodeAccount(project)
+	if nodes == "" {
+		nodes = fmt.Sprintf(`"$(gcloud projects describe %s --format='value(projectNumber)')-compute@developer.gserviceaccount.com"`, project)
+		return []string{actAs(nodes, project, member)}
 	}
+	name, _, _ := strings.Cut(nodes, "@")
+	return []string{
+		fmt.Sprintf(`gcloud iam service-accounts create %s --project=%s --display-name="Nodes of Dask environments"`, name, project),
+		fmt.Sprintf("gcloud projects add-iam-policy-binding %s --member=serviceAccount:%s --role=roles/container.defaultNodeServiceAccount --condition=None", project, nodes),
+		actAs(nodes, project, member),
+	}
+}
+
+func actAs(account, project, member string) string {
+	return fmt.Sprintf("gcloud iam service-accounts add-iam-policy-binding %s --project=%s %s --role=roles/iam.serviceAccountUser", account, project, member)
 }
 
 // cause unwraps an *environment.Error to what it was made from, so that a new

@@ -49,8 +49,8 @@ type Config struct {
 type Defaults struct {
 	Channel  string // "regular" when empty
 	DiskType string // "pd-standard" when empty
-	// NodeServiceAccount is what nodes act as; "" is the project's default
-	// compute account.
+	// NodeServiceAccount is what nodes act as: in each project the account of
+	// this name that is the project's own. "" is its default compute account.
 	NodeServiceAccount string
 	// Network and Subnetwork are the VPC; "" is "default".
 	Network    string

@@ -81,7 +81,7 @@ func reach(t *testing.T, c *Client, cl environment.Cluster) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(target.CA)
-	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}, Timeout: 10 * time.Second}
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}, Timeout: time.Minute}
 	token, err := target.Token(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestConformanceFaultsOfReads(t *testing.T) {
 func TestConformanceAllowedAndCheck(t *testing.T) {
 	s := startedSandbox(t)
 	c := s.client(t)
-	for project, says := range map[string]string{s.Project: "", "forbidden-project": "--role=roles/container.admin", "disabled-project": "gcloud services enable", "no-such-project": "gcloud"} {
+	for project, says := range map[string]string{s.Project: "", "forbidden-project": "--role=projects/forbidden-project/roles/daskbotClusters", "disabled-project": "gcloud services enable", "no-such-project": "gcloud"} {
 		err := c.Allowed(t.Context(), project)
 		if (says == "") != (err == nil) || (err != nil && (environment.CodeOf(err) != environment.CodeForbidden || !strings.Contains(environment.MessageOf(err), says))) {
 			t.Errorf("%s: got %v; want …%q…", project, err, says)

@@ -77,7 +77,7 @@ func (c *Client) pool(cl environment.Cluster) *pb.NodePool {
 			DiskType:       either(shape.DiskType, c.defaults.DiskType),
 			DiskSizeGb:     int32(shape.DiskGB),
 			Spot:           shape.Spot,
-			ServiceAccount: c.defaults.NodeServiceAccount,
+			ServiceAccount: c.nodeAccount(cl.Project),
 			OauthScopes:    []string{"https://www.googleapis.com/auth/cloud-platform"},
 		},
 	}
@@ -85,6 +85,21 @@ func (c *Client) pool(cl environment.Cluster) *pb.NodePool {
 		pool.Autoscaling = autoscaling(cl)
 	}
 	return pool
+}
+
+// ownAccounts is what addresses of accounts that a project made end with, after
+// the project's name.
+const ownAccounts = ".iam.gserviceaccount.com"
+
+// nodeAccount is what nodes act as in a project: the account of the configured
+// name in that same project, since GKE lets nodes act as no other's; "" is the
+// project's default one.
+func (c *Client) nodeAccount(project string) string {
+	name, domain, _ := strings.Cut(c.defaults.NodeServiceAccount, "@")
+	if !strings.HasSuffix(domain, ownAccounts) {
+		return c.defaults.NodeServiceAccount
+	}
+	return name + "@" + project + ownAccounts
 }
 
 // autoscaling bounds the pool. In a zone the bounds are per zone, as gcloud

@@ -90,8 +90,9 @@ func TestCheckOfALocationGKEDoesNotServe(t *testing.T) {
 func TestAllowed(t *testing.T) {
 	grants := []string{
 		"gcloud services enable container.googleapis.com compute.googleapis.com --project=p",
-		"gcloud projects add-iam-policy-binding p --member=serviceAccount:daskbot@host-project.iam.gserviceaccount.com --role=roles/container.admin",
-		"--role=roles/iam.serviceAccountUser", "compute.forwardingRules.delete", "compute.regions.get",
+		"gcloud projects add-iam-policy-binding p --member=serviceAccount:daskbot@host-project.iam.gserviceaccount.com --role=projects/p/roles/daskbotClusters --condition=None",
+		"--role=projects/p/roles/daskbotObjects",
+		"--role=roles/iam.serviceAccountUser", "gcloud iam roles $do daskbotClusters --project=p",
 	}
 	tests := map[string]struct {
 		answer answer
@@ -118,6 +119,41 @@ func TestAllowed(t *testing.T) {
 				if !strings.Contains(environment.MessageOf(err), part) {
 					t.Errorf("got %q; want it to say %q", environment.MessageOf(err), part)
 				}
+			}
+		})
+	}
+}
+
+// TestNodesActAsAnAccountOfTheirProject: no node may act as an account of
+// another project, so a linked project has one of its own.
+func TestNodesActAsAnAccountOfTheirProject(t *testing.T) {
+	tests := map[string]struct {
+		configured, want string
+		grants           []string
+	}{
+		"named": {"dask-nodes@my-class-2026.iam.gserviceaccount.com", "dask-nodes@alice-credits.iam.gserviceaccount.com", []string{
+			"gcloud iam service-accounts create dask-nodes --project=alice-credits",
+			"--member=serviceAccount:dask-nodes@alice-credits.iam.gserviceaccount.com --role=roles/container.defaultNodeServiceAccount",
+			"gcloud iam service-accounts add-iam-policy-binding dask-nodes@alice-credits.iam.gserviceaccount.com --project=alice-credits"}},
+		"default": {"", "", []string{
+			`add-iam-policy-binding "$(gcloud projects describe alice-credits --format='value(projectNumber)')-compute@developer.gserviceaccount.com" --project=alice-credits`}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := &Client{installation: "cs101", defaults: Defaults{NodeServiceAccount: test.configured}.complete()}
+			cl := aCluster()
+			cl.Project = "alice-credits"
+			if got := c.body(cl, pb.ReleaseChannel_REGULAR).GetNodePools()[0].GetConfig().GetServiceAccount(); got != test.want {
+				t.Errorf("got nodes that act as %q; want %q", got, test.want)
+			}
+			commands := strings.Join(c.Grants("alice-credits"), "\n")
+			for _, part := range test.grants {
+				if !strings.Contains(commands, part) {
+					t.Errorf("got %s\nwant it to say %q", commands, part)
+				}
+			}
+			if strings.Contains(commands, "my-class-2026") || strings.Contains(commands, "roles/container.admin") {
+				t.Errorf("got %s\nwant nothing of another project, and no broad role", commands)
 			}
 		})
 	}

@@ -39,7 +39,7 @@ func (c *Client) Owned(ctx context.Context, project string) ([]environment.Owned
 // shapeNow is what a cluster costs by: how many nodes it has now, and what the
 // nodes of its first pool are.
 func shapeNow(cluster *pb.Cluster) environment.ClusterShape {
-	shape := environment.ClusterShape{Nodes: int(cluster.GetCurrentNodeCount())}
+	shape := environment.ClusterShape{Nodes: int(cluster.GetCurrentNodeCount())} //nolint:staticcheck // deprecated in favour of asking Kubernetes, which is not this package's to ask
 	for _, pool := range cluster.GetNodePools() {
 		config := pool.GetConfig()
 		shape.MachineType, shape.Spot = config.GetMachineType(), config.GetSpot()

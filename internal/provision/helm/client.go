@@ -25,6 +25,8 @@ type Config struct {
 	// HTTP fetches from repositories and registries; nil for a client with a
 	// timeout of two minutes.
 	HTTP *http.Client
+	// Span traces Helm's actions; nil traces nothing.
+	Span environment.Span
 }
 
 // Client implements environment.Charts. It is safe for concurrent use.
@@ -52,6 +54,9 @@ func New(config Config) *Client {
 	}
 	if config.HTTP == nil {
 		config.HTTP = &http.Client{Timeout: 2 * time.Minute}
+	}
+	if config.Span == nil {
+		config.Span = environment.NoSpan
 	}
 	return &Client{config: config, indexes: map[string]index{}, turns: map[string]*turn{}}
 }

@@ -3,6 +3,7 @@ package helm
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
@@ -62,18 +63,21 @@ func (c *Client) converge(ctx context.Context, t environment.Target, namespace s
 }
 
 func (c *Client) install(ctx context.Context, config *action.Configuration, namespace string, r environment.Release, ch *chart.Chart, labels map[string]string) error {
+	ctx, end := c.span(ctx, "helm install", r.Name, chartName(ch))
 	install := action.NewInstall(config)
 	install.ReleaseName, install.Namespace = r.Name, namespace
 	install.SkipCRDs = r.SkipCRDs
 	install.Timeout = c.config.HookTimeout
 	install.Labels = labels
 	_, err := install.RunWithContext(ctx, ch, copyValues(r.Values))
+	end(err)
 	return err
 }
 
 // upgrade also serves a release whose first revision failed: Helm then creates
 // what is missing and patches what is there.
 func (c *Client) upgrade(ctx context.Context, config *action.Configuration, namespace string, r environment.Release, ch *chart.Chart, labels map[string]string) error {
+	ctx, end := c.span(ctx, "helm upgrade", r.Name, chartName(ch))
 	upgrade := action.NewUpgrade(config)
 	upgrade.Namespace = namespace
 	upgrade.ResetValues = true
@@ -82,7 +86,14 @@ func (c *Client) upgrade(ctx context.Context, config *action.Configuration, name
 	upgrade.MaxHistory = maxHistory
 	upgrade.Labels = labels
 	_, err := upgrade.RunWithContext(ctx, r.Name, ch, copyValues(r.Values))
+	end(err)
 	return err
+}
+
+// span traces one action of Helm's. Its requests are not traced one by one:
+// Helm sends most of them without a context.
+func (c *Client) span(ctx context.Context, name, releaseName, chart string) (context.Context, func(error)) {
+	return c.config.Span(ctx, name, slog.String("release", releaseName), slog.String("chart", chart))
 }
 
 // unlock marks a pending revision as failed. This runs in the release's turn,

@@ -33,6 +33,9 @@ type Config struct {
 	// QPS and Burst bound requests to one cluster; default 50 and 100.
 	QPS   float32
 	Burst int
+	// Wrap goes around the transport of every request save those that connect
+	// to pods, as for tracing; nil for none.
+	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
 // Client implements environment.Workloads for any number of clusters. It
@@ -114,7 +117,11 @@ func (c *Client) dial(t environment.Target) (*link, error) {
 	config.Timeout, config.QPS, config.Burst = c.config.Timeout, c.config.QPS, c.config.Burst
 	config.UserAgent = userAgent
 	config.WarningHandler = rest.NoWarnings{}
-	httpClient, err := rest.HTTPClientFor(config)
+	traced := rest.CopyConfig(config)
+	if c.config.Wrap != nil {
+		traced.Wrap(c.config.Wrap)
+	}
+	httpClient, err := rest.HTTPClientFor(traced)
 	if err != nil {
 		return nil, unusable(err)
 	}

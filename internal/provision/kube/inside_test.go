@@ -61,7 +61,7 @@ func kubelet(t *testing.T) environment.Target {
 
 func ask(t *testing.T, target environment.Target, pod string, port int) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := New(Config{})
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -109,10 +109,11 @@ func TestDialEndsWithItsContext(t *testing.T) {
 
 func TestPodsLeavesOutWhatHasEnded(t *testing.T) {
 	c, target, l := real(t)
-	ns := "inside"
-	if _, err := l.typed.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, metav1.CreateOptions{}); err != nil {
+	made, err := l.typed.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "inside-"}}, metav1.CreateOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
+	ns := made.Name
 	for name, phase := range map[string]corev1.PodPhase{"runs": corev1.PodRunning, "waits": corev1.PodPending, "ended": corev1.PodFailed} {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"component": "hub"}},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}}}

@@ -43,7 +43,7 @@ func pods(list []corev1.Pod, p environment.Plan) []environment.SeenPod {
 		}
 		out = append(out, environment.SeenPod{
 			Name: pod.Name, Component: component(pod.Labels, pod.Name), Phase: string(pod.Status.Phase),
-			Ready: podReady(pod), Message: podMessage(pod)})
+			Ready: podReady(pod) && pod.DeletionTimestamp == nil, Message: podMessage(pod)})
 	}
 	slices.SortFunc(out, func(a, b environment.SeenPod) int { return compare(a.Name, b.Name) })
 	return out
@@ -85,14 +85,22 @@ func diagnose(pod corev1.Pod) (why trouble, restarts int) {
 		return evicted(pod), 0
 	}
 	if c := unschedulable(pod); c != nil && pod.Spec.NodeName == "" {
-		if strings.Contains(c.Message, "PersistentVolumeClaim") || strings.Contains(c.Message, "persistentvolumeclaim") {
+		if strings.Contains(strings.ToLower(c.Message), "persistentvolumeclaim") {
 			return troubleVolume, 0
 		}
 		return troubleNode, 0
 	}
+	return stuckAt(pod)
+}
+
+// stuckAt says what a container of a pod that has its node waits for.
+func stuckAt(pod corev1.Pod) (why trouble, restarts int) {
 	why = troubleStarting
 	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if s.State.Waiting == nil {
+			if crashedAgain(s) {
+				why, restarts = troubleCrash, int(s.RestartCount)
+			}
 			continue
 		}
 		switch s.State.Waiting.Reason {
@@ -104,7 +112,14 @@ func diagnose(pod corev1.Pod) (why trouble, restarts int) {
 			return troubleCrash, int(s.RestartCount)
 		}
 	}
-	return why, 0
+	return why, restarts
+}
+
+// crashedAgain reports whether a container that runs, or has just ended, is
+// between two of many crashes: that it was started once more is no news.
+func crashedAgain(s corev1.ContainerStatus) bool {
+	last := s.LastTerminationState.Terminated
+	return s.RestartCount >= crashes && last != nil && last.ExitCode != 0
 }
 
 // evicted says which of its own limits a pod passed, or that it was its node's.

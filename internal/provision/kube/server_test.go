@@ -59,7 +59,7 @@ func real(t *testing.T) (*Client, environment.Target, *link) {
 // eventually polls until check has nothing to complain about.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -91,6 +91,11 @@ func TestPrepareDedicated(t *testing.T) {
 	if _, err := l.typed.StorageV1().StorageClasses().Create(ctx, other, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // for the next run of this test
+		if err := l.typed.StorageV1().StorageClasses().Delete(context.WithoutCancel(ctx), other.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
 	p := plan()
 	p.Namespace = "dedicated"
 	p.Access.Google, p.Google = "cluster-admin", "Ada.Lovelace@Example.org"
@@ -209,6 +214,18 @@ func TestManifests(t *testing.T) {
 	if err := c.Prepare(ctx, target, p); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // for the next run of this test: the kind goes, and then nobody knows it
+		ctx := context.WithoutCancel(ctx)
+		eventually(t, func() error {
+			if err := c.Remove(ctx, target, p.Namespace, widgets); err != nil {
+				return err
+			}
+			if err := c.Apply(ctx, target, p.Namespace, widget); err == nil {
+				return errors.New("the kind is still there")
+			}
+			return nil
+		})
+	})
 	if err := c.Apply(ctx, target, p.Namespace, widget); environment.CodeOf(err) != environment.CodeUnavailable {
 		t.Fatalf("got %v; want CodeUnavailable before the kind exists", err)
 	}

@@ -282,6 +282,8 @@ func TestPodMessage(t *testing.T) {
 	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
 	oom := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "OOMKilled"}}
 	crash := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	failed := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}}
 	for _, test := range []struct {
 		name   string
 		status corev1.PodStatus
@@ -293,6 +295,10 @@ func TestPodMessage(t *testing.T) {
 		{"eats its memory each time", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 4, State: crash, LastTerminationState: oom}}},
 			"keeps using more memory than it may (4 restarts so far)"},
 		{"crashes", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 1, State: crash}}}, "keeps crashing (1 restart so far)"},
+		{"between two crashes", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 3, State: running, LastTerminationState: failed}}},
+			"keeps crashing (3 restarts so far)"},
+		{"started again once", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 1, State: running, LastTerminationState: failed}}}, "starting"},
+		{"started again for another reason", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{RestartCount: 3, State: running}}}, "starting"},
 		{"filled its volume", corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: `Usage of EmptyDir volume "home" exceeds the limit "64Mi". `},
 			"stopped, because it filled the disk it may use"},
 		{"filled its node", corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: ephemeral-storage."},
