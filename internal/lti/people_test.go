@@ -1,0 +1,116 @@
+package lti
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+func TestAnAddressJoinsOnlyWhereItIsTrusted(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		trusted bool
+		known   []environment.Person
+		want    string // who has an environment; "" for a refusal
+	}{
+		{name: "not trusted, somebody has it", known: []environment.Person{{Subject: "ada", Email: "alice@example.edu"}}, want: "canvas:alice"},
+		{name: "not trusted, it is somebody's name", known: []environment.Person{{Subject: "alice@example.edu"}}, want: "canvas:alice"},
+		{name: "trusted, somebody has it", trusted: true, known: []environment.Person{{Subject: "ada", Email: "Alice@example.edu"}}, want: "ada"},
+		{name: "trusted, it is somebody's name", trusted: true, known: []environment.Person{{Subject: "alice@example.edu"}}, want: "alice@example.edu"},
+		{name: "trusted, nobody has it", trusted: true, want: "alice@example.edu"},
+		{name: "trusted, of another account", trusted: true, known: []environment.Person{{Subject: "ada", Email: "alice@example.edu", LMSID: "canvas:9"}}},
+		{name: "trusted, two have it", trusted: true, known: []environment.Person{{Subject: "ada", Email: "alice@example.edu"}, {Subject: "bob", Email: "alice@example.edu"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(w *world) { w.trusted = tt.trusted })
+			for _, p := range tt.known {
+				if err := w.store.Commit(t.Context(), environment.Change{Person: &p}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rec := w.launch("alice", "Learner")
+			if tt.want == "" {
+				w.wantNothing(t, rec, http.StatusForbidden)
+				return
+			}
+			all := w.environments()
+			if rec.Code != http.StatusOK || len(all) != 1 || all[0].Owner != tt.want {
+				t.Fatalf("got %d %+v; want one of %s", rec.Code, all, tt.want)
+			}
+			p, err := w.store.PersonByLMS(t.Context(), w.school.url+"#alice")
+			if err != nil || p.Subject != tt.want || !tt.trusted && p.Email != "" {
+				t.Errorf("got %+v, %v; want %s", p, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestAnAccountStaysThePersons: the address of an account may change hands, the
+// account does not.
+func TestAnAccountStaysThePersons(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.trusted = true })
+	w.launch("alice", "Learner")
+	rec := w.launch("alice", "Learner", with(map[string]any{"email": "prof@example.edu"}))
+	if all := w.environments(); rec.Code != http.StatusOK || len(all) != 1 || all[0].Owner != "alice@example.edu" {
+		t.Errorf("got %d %+v; want alice's alone", rec.Code, all)
+	}
+}
+
+// TestAnAccountIsWhomHooksMean: where the platform's own id is told, it names
+// the person, and nobody is made who would be a second one.
+func TestAnAccountIsWhomHooksMean(t *testing.T) {
+	id := func(value any) func(map[string]any) {
+		return with(map[string]any{"https://purl.imsglobal.org/spec/lti/claim/custom": map[string]any{"user_id": value}})
+	}
+	w := newWorld(t, func(w *world) { w.userID = "user_id" })
+	for _, told := range []any{nil, 42, "", "$Canvas.user.globalId"} {
+		w.wantNothing(t, w.launch("alice", "Learner", id(told)), http.StatusNotFound)
+	}
+	for range 2 { // the second time the account is known
+		if rec := w.launch("alice", "Learner", id("21070000000020064")); rec.Code != http.StatusOK {
+			t.Fatalf("got %d %s", rec.Code, rec.Body)
+		}
+	}
+	if all := w.environments(); len(all) != 1 || all[0].Owner != "canvas:21070000000020064" {
+		t.Errorf("got %+v; want one of the person whom hooks name so", all)
+	}
+}
+
+func TestAnOddAccountGetsAName(t *testing.T) {
+	w := newWorld(t)
+	if rec := w.launch("a b/ü", "Learner"); rec.Code != http.StatusOK {
+		t.Fatalf("got %d %s", rec.Code, rec.Body)
+	}
+	owner := w.environments()[0].Owner
+	if err := environment.ValidSubject("", owner); err != nil {
+		t.Errorf("got %q: %v", owner, err)
+	}
+	w.launch("a b/ü", "Learner")
+	if n := len(w.environments()); n != 1 {
+		t.Errorf("got %d; want one and the same", n)
+	}
+}
+
+func TestRoles(t *testing.T) {
+	for name, want := range map[string]environment.Role{
+		courseRoles + "#Learner":                      environment.RoleStudent,
+		courseRoles + "/Learner#GuestLearner":         environment.RoleStudent,
+		courseRoles + "#Instructor":                   environment.RoleStaff,
+		courseRoles + "/Instructor#TeachingAssistant": environment.RoleStaff,
+		courseRoles + "#Mentor":                       "",
+		courseRoles + "X#Instructor":                  "",
+		courseRoles + "/Mentor#Instructor":            "",
+		"Instructor":                                  environment.RoleStaff,
+		"Learner":                                     environment.RoleStudent,
+		"http://purl.imsglobal.org/vocab/lis/v2/system/person#Administrator": "",
+		"": "",
+	} {
+		if got := role([]string{name}); got != want {
+			t.Errorf("%q: got %q; want %q", name, got, want)
+		}
+	}
+	if got := role([]string{"Learner", courseRoles + "#Instructor"}); got != environment.RoleStaff {
+		t.Errorf("both: got %q; want staff", got)
+	}
+}
