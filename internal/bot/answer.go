@@ -1,7 +1,12 @@
 package bot
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -13,6 +18,9 @@ type answer struct {
 	Text            string  `json:"text"`
 	Blocks          []block `json:"blocks,omitempty"`
 	ReplaceOriginal bool    `json:"replace_original"`
+	// login is an answer with a secret as a form, of which nothing stays where
+	// it was shown. Such an answer is never posted as a message.
+	login *slack.ModalViewRequest
 }
 
 func private(m message) *answer {
@@ -34,4 +42,54 @@ func refusalText(err error) string {
 		return text + " You can simply send the command again."
 	}
 	return text
+}
+
+// insistFor is how long a response_url is tried; the rest of answerTime is for
+// the direct message.
+const insistFor = 12 * time.Second
+
+// answer tells somebody through a response_url or, from the home tab, which
+// has none, in the direct message; there too when the response_url takes
+// nothing.
+func (b *Bot) answer(ctx context.Context, to account, responseURL string, a *answer) {
+	if responseURL != "" {
+		bounded, cancel := context.WithTimeout(ctx, insistFor)
+		err := insist(bounded, true, func() error { return b.api.respond(bounded, responseURL, a) })
+		cancel()
+		if err == nil {
+			return
+		}
+		b.log.Warn("slack answer", "reason", err.Error(), "slack_user", to.id())
+	}
+	if a.login != nil {
+		a = say("I could not show you how to log in; `/dask open` does.")
+	}
+	if err := insist(ctx, false, func() error { return b.write(ctx, to, to.user, message{text: a.Text, blocks: a.Blocks}, "answer") }); err != nil {
+		b.log.Warn("slack answer", "reason", err.Error(), "slack_user", to.id())
+	}
+}
+
+// insist tries again what Slack cannot take at the moment, a few times, as long
+// as what it asks to wait fits into what ctx leaves. What it may have taken is
+// tried again only where saying it twice does no harm.
+func insist(ctx context.Context, harmless bool, try func() error) error {
+	const longest = 4 * time.Second
+	for wait := time.Second; ; wait *= 2 {
+		err := try()
+		var e *environment.Error
+		if !errors.As(err, &e) || e.Code != environment.CodeUnavailable || e.Ambiguous && !harmless || wait > longest {
+			return err
+		}
+		pause := max(wait, e.RetryAfter)
+		if end, bounded := ctx.Deadline(); bounded && time.Until(end) <= pause {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
 }

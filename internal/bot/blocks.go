@@ -2,6 +2,7 @@ package bot
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -27,6 +28,7 @@ const (
 	maxOptions     = 100
 	maxText        = 3900   // the top-level text; Slack cuts at 4000
 	maxMessage     = 12_000 // all blocks together, as JSON; Slack refuses at about 13,200
+	maxView        = 200_000
 )
 
 // clip shortens text to n characters, with an ellipsis in place of the rest.
@@ -46,23 +48,64 @@ func escape(text string) string {
 type block = slack.Block
 
 // message is what is posted: text for notifications and screen readers, and
-// blocks for the eye.
+// blocks for the eye. bare is said where Slack takes no blocks; text when empty.
 type message struct {
 	text   string
 	blocks []slack.Block
+	bare   string
 }
 
-// newMessage drops blocks from the end when there are too many; what matters
-// comes first, and text says it all.
+// withoutBlocks says what it can where blocks are refused.
+func (m message) withoutBlocks() message {
+	if m.bare != "" {
+		return message{text: m.bare}
+	}
+	return message{text: m.text}
+}
+
+// more is what stands in place of blocks that do not fit.
+const more = "There is more than fits here; `/dask list` or the web show the rest."
+
+// newMessage drops blocks from the end when there are too many, and says so;
+// what matters comes first, and text says it all.
 func newMessage(text string, blocks ...slack.Block) message {
+	return message{text: clip(text, maxText), blocks: fit(blocks, maxBlocks, maxMessage, more)}
+}
+
+// fit keeps as many blocks as there may be, with a hint in place of the rest.
+func fit(blocks []slack.Block, most, bytes int, hint string) []slack.Block {
 	blocks = present(blocks)
-	if len(blocks) > maxBlocks {
-		blocks = append(blocks[:maxBlocks-1:maxBlocks-1], contextLine("There is more than fits here; `/dask list` or the web show the rest."))
+	if len(blocks) <= most && size(blocks) <= bytes {
+		return blocks
 	}
-	for len(blocks) > 1 && size(blocks) > maxMessage {
-		blocks = blocks[:len(blocks)-1]
+	blocks = blocks[:min(len(blocks), most)]
+	for {
+		blocks = blocks[:max(len(blocks)-1, 1)]
+		cut := append(slices.Clone(blocks), contextLine(hint))
+		if len(blocks) == 1 || size(cut) <= bytes {
+			return cut
+		}
 	}
-	return message{clip(text, maxText), blocks}
+}
+
+// fitRows spreads rows over sections behind the blocks that are there, as far
+// as a message has room, and says how many of them there are room for.
+func fitRows(blocks []slack.Block, rows []string) (all []slack.Block, shown int) {
+	const rest = 500 // for a hint, and what sections are made of
+	room := maxMessage - size(present(blocks)) - rest
+	var text strings.Builder
+	for _, row := range rows {
+		quoted, _ := json.Marshal(row) // as it will be sent
+		if room -= len(quoted); room < 0 {
+			break
+		}
+		text.WriteString(row + "\n")
+		shown++
+	}
+	if shown == 0 {
+		return blocks, 0
+	}
+	return append(blocks, lines(strings.TrimSuffix(text.String(), "\n"))...), shown
 }
 
 func size(blocks []slack.Block) int {

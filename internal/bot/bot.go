@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -44,8 +43,15 @@ type Config struct {
 	// Admit makes every member of the workspace a person; otherwise only those
 	// whose e-mail address or Slack id an admin registered are served.
 	Admit bool
-	Log   *slog.Logger
-	Now   func() time.Time // time.Now when nil
+	// Span traces commands; nil traces nothing. Audit keeps who did what; nil
+	// keeps nothing.
+	Span  environment.Span
+	Audit environment.AuditLog
+	// Feed says what happened to environments, on any replica; without it homes
+	// show what was when they were opened.
+	Feed *environment.Feed
+	Log  *slog.Logger
+	Now  func() time.Time // time.Now when nil
 }
 
 // Bot serves the Slack workspace of the configured token, and those in which
@@ -59,8 +65,11 @@ type Bot struct {
 	clients       clients // of the other workspaces
 	oauth         oauth
 	socket        bool
-	later         chan put
+	later         chan func(context.Context)
 	homes         homes
+	feed          *environment.Feed
+	span          environment.Span
+	audit         environment.AuditLog
 	log           *slog.Logger
 	now           func() time.Time
 }
@@ -82,8 +91,11 @@ func New(c Config) (*Bot, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Bot{service: c.Service, directory: c.Directory, signingSecret: c.SigningSecret, admit: c.Admit,
-		api: newClient(c), clients: clients{config: c, teams: map[string]team{}}, oauth: newOAuth(c), socket: !c.AppToken.IsZero(), later: make(chan put, maxLater),
+	if c.Span == nil {
+		c.Span = environment.NoSpan
+	}
+	return &Bot{span: c.Span, feed: c.Feed, audit: c.Audit, service: c.Service, directory: c.Directory, signingSecret: c.SigningSecret, admit: c.Admit,
+		api: newClient(c), clients: clients{config: c, teams: map[string]team{}, joined: make(chan struct{}, 1)}, oauth: newOAuth(c), socket: !c.AppToken.IsZero(), later: make(chan func(context.Context), maxLater),
 		log: c.Log, now: c.Now}, nil
 }
 
@@ -95,10 +107,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	for range 8 {
 		group.Go(func() error { return b.work(ctx) })
 	}
-	group.Go(func() error {
-		b.readMembers(ctx)
-		return nil
-	})
+	group.Go(func() error { return b.keepMembers(ctx) })
 	group.Go(func() error { return b.publishHomes(ctx) })
 	if b.socket {
 		group.Go(func() error { return b.listen(ctx) })
@@ -108,12 +117,6 @@ func (b *Bot) Run(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// put is work that was put off, and how long it may take.
-type put struct {
-	do     func(context.Context)
-	within time.Duration
 }
 
 // answerTime is how long an answer that was put off may take.
@@ -126,20 +129,18 @@ func (b *Bot) work(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case p := <-b.later:
-			bounded, cancel := context.WithTimeout(ctx, p.within)
-			p.do(bounded)
+		case f := <-b.later:
+			bounded, cancel := context.WithTimeout(ctx, answerTime)
+			f(bounded)
 			cancel()
 		}
 	}
 }
 
 // putOff f; false when too much is under way already.
-func (b *Bot) putOff(f func(context.Context)) bool { return b.putOffFor(answerTime, f) }
-
-func (b *Bot) putOffFor(within time.Duration, f func(context.Context)) bool {
+func (b *Bot) putOff(f func(context.Context)) bool {
 	select {
-	case b.later <- put{f, within}:
+	case b.later <- f:
 		return true
 	default:
 		return false
@@ -157,12 +158,4 @@ func newClient(c Config) *client {
 		options = append(options, slack.OptionAppLevelToken(c.AppToken.Reveal()))
 	}
 	return &client{slack: slack.New(c.BotToken.Reveal(), options...), http: timed, limits: newLimits(c.Now)}
-}
-
-// homes remembers who looked at their home, so that it is kept up to date for
-// them.
-type homes struct {
-	mu    sync.Mutex
-	seen  map[string]account // by subject
-	stale map[string]bool    // by subject
 }

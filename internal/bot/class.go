@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -17,35 +16,32 @@ func (b *Bot) class(ctx context.Context, r request) (*answer, error) {
 		return nil, err
 	}
 	if r.cmd.does == verbStatus {
-		return b.answerLater(r, answerTime, "Looking …", func(ctx context.Context) *answer {
+		return b.answerLater(r, "Looking …", func(ctx context.Context) *answer {
 			return b.told(r, "class status", func() (message, error) {
 				status, err := b.service.CourseStatus(ctx, r.who, course)
 				return classMessage(status), err
 			})
 		})
 	}
-	// A command that was captured must not end tomorrow's class.
-	if first, err := b.service.First(ctx, "slack", r.once); err != nil || !first {
+	action := environment.ScheduleUp
+	if r.cmd.does == verbDown {
+		action = environment.ScheduleDown
+	}
+	// Once, or a command that was captured would end tomorrow's class.
+	if err := b.changes(r).OrderCourse(ctx, r.who, course, action); err != nil {
 		return nil, err
 	}
-	do, meanwhile := b.service.CourseUp, "Starting *"+escape(course)+"* …"
-	if r.cmd.does == verbDown {
-		do, meanwhile = b.service.CourseDown, "Ending *"+escape(course)+"* …"
-	}
-	return b.answerLater(r, classTime, meanwhile, func(ctx context.Context) *answer {
-		return b.told(r, "class", func() (message, error) {
-			batch, err := do(ctx, r.who, course)
-			if err != nil && len(batch.Items) > 0 {
-				b.logFault("class", err, r.from)
-				return batchMessage(r.cmd.does, batch, false), nil
-			}
-			return batchMessage(r.cmd.does, batch, true), err
-		})
-	})
+	return say(orderedText(course, action)), nil
 }
 
-// classTime bounds one command for a class: hundreds of people, a commit each.
-const classTime = 5 * time.Minute
+// orderedText acknowledges a command for a class.
+func orderedText(course string, action environment.ScheduleAction) string {
+	what := "Starting *%s*: everybody who has no environment there gets one."
+	if action == environment.ScheduleDown {
+		what = "Ending *%s*: every environment there is deleted, save what somebody protected."
+	}
+	return fmt.Sprintf(what, escape(course)) + " I tell you in a direct message how it came out."
+}
 
 // told is the answer to what was put off, or the reason why there is none.
 func (b *Bot) told(r request, what string, f func() (message, error)) *answer {
@@ -95,31 +91,44 @@ func (b *Bot) looks(ctx context.Context, who environment.Caller, items []environ
 // classMessage is `/dask class status`.
 func classMessage(c environment.CourseStatus) message {
 	var items []environment.Environment
+	var without []string
 	looks := map[string]environment.Look{}
-	var b, none strings.Builder
-	without := 0
 	for _, seat := range c.Seats {
 		if seat.Environment == nil {
-			without++
-			fmt.Fprintf(&none, " %s", escape(seat.Subject))
+			without = append(without, escape(seat.Subject))
 			continue
 		}
-		e := *seat.Environment
-		items, looks[e.ID] = append(items, e), seat.Look
-		fmt.Fprintf(&b, "• %s: %s %s\n", escape(e.Owner), line(e), idleText(seat.Look))
+		items, looks[seat.Environment.ID] = append(items, *seat.Environment), seat.Look
 	}
 	text := "*" + escape(c.Course.ID) + "*: nothing is running."
 	if len(items) > 0 {
 		text = "*" + escape(c.Course.ID) + "*: " + summary(items, looks)
 	}
-	blocks := []block{section(text)}
-	if without > 0 {
-		blocks = append(blocks, section(clip(fmt.Sprintf("%d of %d members have none:%s", without, len(c.Course.Members), none.String()), maxSection)))
+	blocks := []block{section(text), classButtons(c.Course)}
+	if len(without) > 0 {
+		blocks = append(blocks, section(fmt.Sprintf("%d of %d members have none: %s", len(without), len(c.Course.Members), strings.Join(without, " "))))
 	}
-	if len(items) > 0 {
-		blocks = append(blocks, lines(strings.TrimSpace(b.String()))...)
+	blocks, shown := fitRows(blocks, seatRows(items, looks))
+	if shown < len(items) {
+		blocks = append(blocks, contextLine(fmt.Sprintf("These are %d of %d; `daskbot course status %s` on the command line shows everybody.", shown, len(items), escape(clip(c.Course.ID, 40)))))
 	}
-	return newMessage(text, append([]block{blocks[0], classButtons(c.Course)}, blocks[1:]...)...)
+	return newMessage(text, blocks...)
+}
+
+// seatRows says who has what, in fewer words when there are many.
+func seatRows(items []environment.Environment, looks map[string]environment.Look) []string {
+	rows := make([]string, 0, len(items))
+	for _, e := range items {
+		row := strings.TrimSpace("• " + escape(e.Owner) + ": " + line(e) + " " + idleText(looks[e.ID]))
+		if len(items) > listed {
+			row = fmt.Sprintf("• %s: %s `%s` %s", escape(e.Owner), escape(e.Profile), e.ID, stateWords(e.State))
+			if looks[e.ID].Use.Verdict.Is == environment.VerdictIdle && e.State == environment.StateReady {
+				row += ", idle"
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // classButtons start and end a class.
@@ -130,38 +139,50 @@ func classButtons(c environment.Course) block {
 	return actions("class:"+c.ID, button(actionClassUp, "Start all", c.ID, "Start one for every member of "+id), end)
 }
 
-// batchMessage says what a command for a class did; whole is false when it
-// could not be finished.
-func batchMessage(does verb, batch environment.Batch, whole bool) message {
-	words := []struct {
+// orderMessage says how a command for a class came out, or what else those who
+// teach it are told.
+func orderMessage(o environment.CourseOrder) message {
+	if o.Notice != "" {
+		text := escape(inSlack.Replace(o.Notice))
+		return newMessage(text, section(text))
+	}
+	course, batch := "*"+escape(o.Course)+"*", o.Batch()
+	did := map[environment.ScheduleAction]string{environment.ScheduleUp: "started", environment.ScheduleDown: "ended"}[o.Action]
+	text := course + " is " + did + ": " + outcomes(batch) + "."
+	switch {
+	case o.Problem != "" && len(batch.Items) > 0:
+		text = fmt.Sprintf("%s is not wholly %s: %s Until then: %s.", course, did, escape(inSlack.Replace(o.Problem)), outcomes(batch))
+	case o.Problem != "":
+		text = fmt.Sprintf("%s is not %s: %s", course, did, escape(inSlack.Replace(o.Problem)))
+	case len(batch.Items) == 0:
+		text = course + ": there was nothing to do."
+	}
+	var rows []string
+	for _, item := range batch.Items {
+		if item.Reason != "" {
+			rows = append(rows, "• "+escape(item.Subject)+": "+escape(inSlack.Replace(item.Reason)))
+		}
+	}
+	blocks, shown := fitRows([]block{section(text)}, rows)
+	if shown < len(rows) {
+		blocks = append(blocks, contextLine(fmt.Sprintf("These are %d of %d reasons; `/dask class status %s` shows who has none.", shown, len(rows), escape(clip(o.Course, 40)))))
+	}
+	return newMessage(text, blocks...)
+}
+
+// outcomes counts what became of people's parts: "12 being made, 1 refused".
+func outcomes(batch environment.Batch) string {
+	var parts []string
+	for _, w := range []struct {
 		outcome environment.Outcome
 		text    string
 	}{{environment.OutcomeStarted, "being made"}, {environment.OutcomeExisting, "there already"}, {environment.OutcomeEnded, "being deleted"},
-		{environment.OutcomeKept, "kept"}, {environment.OutcomeRefused, "refused"}}
-	var parts []string
-	for _, w := range words {
+		{environment.OutcomeKept, "left alone"}, {environment.OutcomeRefused, "refused"}} {
 		if n := batch.Count(w.outcome); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, w.text))
 		}
 	}
-	text := "*" + escape(batch.Course) + "*: " + strings.Join(parts, ", ") + "."
-	if len(parts) == 0 {
-		text = "*" + escape(batch.Course) + "*: there was nothing to do."
-	}
-	if !whole {
-		text += fmt.Sprintf(" It could not be finished; `/dask class %s %s` goes on from there.", does, escape(batch.Course))
-	}
-	var b strings.Builder
-	for _, item := range batch.Items {
-		if item.Reason != "" {
-			fmt.Fprintf(&b, "• %s: %s\n", escape(item.Subject), escape(inSlack.Replace(item.Reason)))
-		}
-	}
-	blocks := []block{section(text)}
-	if b.Len() > 0 {
-		blocks = append(blocks, lines(strings.TrimSpace(b.String()))...)
-	}
-	return newMessage(text, blocks...)
+	return strings.Join(parts, ", ")
 }
 
 // summary counts a class: "12 ready, 1 failed; 3 idle; about $4.10 an hour, …".
@@ -178,7 +199,11 @@ func summary(items []environment.Environment, looks map[string]environment.Look)
 	var parts []string
 	for _, s := range environment.States() {
 		if states[s] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", states[s], stateWords(s)))
+			words := stateWords(s)
+			if s == environment.StatePending {
+				words = "waiting"
+			}
+			parts = append(parts, fmt.Sprintf("%d %s", states[s], words))
 		}
 	}
 	text := strings.Join(parts, ", ")

@@ -40,13 +40,25 @@ func translate(method string, err error) error {
 	case errors.As(err, &status):
 		e.Ambiguous = status.Code >= http.StatusInternalServerError
 	case errors.As(err, &refused) && !slices.Contains(passing, refused.Err):
-		e.Code, e.Message = environment.CodeInvalid, "Slack refused: "+refused.Err+"."
+		e.Code, e.Message = environment.CodeInvalid, refusedText(refused.Err)
 	case errors.As(err, &refused):
 		e.RetryAfter = 30 * time.Second
 	default:
 		e.Ambiguous = true
 	}
 	return e
+}
+
+// refusedText says what a person can do about a refusal of Slack's.
+func refusedText(refusal string) string {
+	switch refusal {
+	case "user_not_found":
+		return "Slack does not know this person; pick the name from the list that appears while you type it."
+	case "expired_trigger_id", "trigger_expired", "exchanged_trigger_id", "trigger_exchanged":
+		return "The form came too late for Slack to show it; click the button again."
+	default:
+		return fmt.Sprintf("Slack does not take this (%s); tell whoever runs daskbot.", refusal)
+	}
 }
 
 // passing are refusals that end by themselves, or once an operator mends the
@@ -68,19 +80,38 @@ func mark(env, kind string) slack.SlackMetadata {
 	return slack.SlackMetadata{EventType: "daskbot_environment", EventPayload: map[string]any{"environment": env, "kind": kind}}
 }
 
-func (c *client) post(ctx context.Context, channel string, m message, meta slack.SlackMetadata) (dm, ts string, err error) {
+// post the first of the versions of a message that Slack can show, and say
+// which one that was.
+func (c *client) post(ctx context.Context, channel string, meta slack.SlackMetadata, versions ...message) (dm, ts string, shown int, err error) {
 	if err := c.limits.take("chat.postMessage", channel); err != nil {
-		return "", "", err
+		return "", "", 0, err
 	}
-	dm, ts, err = c.slack.PostMessageContext(ctx, channel, slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...),
-		slack.MsgOptionMetadata(meta), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
-	return dm, ts, c.heard("chat.postMessage", err)
+	shown, err = firstShown(versions, func(m message) error {
+		dm, ts, err = c.slack.PostMessageContext(ctx, channel, slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...),
+			slack.MsgOptionMetadata(meta), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
+		return err
+	})
+	return dm, ts, shown, c.heard("chat.postMessage", err)
 }
 
-func (c *client) update(ctx context.Context, channel, ts string, m message, meta slack.SlackMetadata) error {
-	_, _, _, err := c.slack.UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText(m.text, false),
-		slack.MsgOptionBlocks(m.blocks...), slack.MsgOptionMetadata(meta))
-	return c.heard("chat.update", err)
+// update is post for a message that is there.
+func (c *client) update(ctx context.Context, channel, ts string, meta slack.SlackMetadata, versions ...message) (shown int, err error) {
+	shown, err = firstShown(versions, func(m message) error {
+		_, _, _, err := c.slack.UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText(m.text, false),
+			slack.MsgOptionBlocks(m.blocks...), slack.MsgOptionMetadata(meta))
+		return err
+	})
+	return shown, c.heard("chat.update", err)
+}
+
+// firstShown tries versions until Slack has nothing against the blocks of one.
+func firstShown(versions []message, try func(message) error) (shown int, err error) {
+	for i, m := range versions {
+		if err = try(m); !slices.Contains([]string{"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}, refusal(err)) {
+			return i, err
+		}
+	}
+	return len(versions) - 1, err
 }
 
 // heard translates, and keeps away from a method for as long as Slack asked.
@@ -149,8 +180,15 @@ func (c *client) respond(ctx context.Context, url string, a *answer) error {
 		return translate("response_url", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return translate("response_url", slack.StatusCodeError{Code: response.StatusCode, Status: response.Status})
+	switch at := response.StatusCode; {
+	case at == http.StatusOK:
+		return nil
+	case at == http.StatusTooManyRequests:
+		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After")) // none: a second
+		return translate("response_url", &slack.RateLimitedError{RetryAfter: time.Duration(seconds) * time.Second})
+	case at < http.StatusInternalServerError: // it is used up, or too old: it takes nothing later either
+		return &environment.Error{Code: environment.CodeInvalid, Message: "Slack takes no answer to this any more.", Err: fmt.Errorf("response_url: %s", response.Status)}
+	default:
+		return translate("response_url", slack.StatusCodeError{Code: at, Status: response.Status})
 	}
-	return nil
 }

@@ -57,6 +57,7 @@ type request struct {
 	once        string // the delivery's key
 	responseURL string
 	clicked     bool // on a button
+	inForm      bool // sent as a form, which has no place for an answer
 }
 
 type handler func(*Bot, context.Context, request) (*answer, error)
@@ -68,33 +69,77 @@ var handlers = map[verb]handler{
 }
 
 func (b *Bot) run(ctx context.Context, r request) (*answer, error) {
-	return handlers[r.cmd.verb](b, ctx, r)
+	return b.do(ctx, &r, handlers[r.cmd.verb])
+}
+
+// do carries out a request with a handler, traced and written down; the handler
+// may learn who is asking. Some of the time is kept for the audit log.
+func (b *Bot) do(ctx context.Context, r *request, h handler) (*answer, error) {
+	trail := environment.TrailOf(ctx)
+	if trail.Request == "" { // over a socket there is no request with an id
+		trail.Request = environment.NewID()
+	}
+	ctx, end := b.span(environment.WithTrail(ctx, trail), "slack "+string(r.cmd.verb))
+	work, cancel := endingEarlier(ctx, auditWithin)
+	defer cancel()
+	a, err := h(b, work, *r)
+	end(err)
+	b.noteDone(ctx, *r, err)
+	return a, err
+}
+
+func endingEarlier(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	if end, bounded := ctx.Deadline(); bounded {
+		return context.WithDeadline(ctx, end.Add(-by))
+	}
+	return context.WithCancel(ctx)
 }
 
 // changes is the Service for a change that must happen once a delivery.
 func (b *Bot) changes(r request) *environment.Service { return b.service.Once("slack", r.once) }
 
 func (b *Bot) up(ctx context.Context, r request) (*answer, error) {
-	ask := environment.Request{Owner: r.cmd.owner, Course: r.cmd.course, Profile: r.cmd.profile, TTL: r.cmd.span,
-		Workers: r.cmd.workers, Packages: r.cmd.packages}
-	if r.cmd.ownerUser != "" {
-		subject, err := b.subjectOf(ctx, r.from.team, r.cmd.ownerUser)
-		if err != nil {
-			return nil, err
-		}
-		ask.Owner = subject
-	}
-	if ask.Course == "" {
-		ask.Course = b.directory.DefaultCourse(r.who.Subject)
-	}
-	if r.cmd.until.set {
-		ask.Until = r.cmd.until.at(b.now(), b.zone(ctx, r.from))
+	ask, err := b.asked(ctx, r)
+	if err != nil {
+		return nil, err
 	}
 	e, made, err := b.changes(r).Up(ctx, r.who, ask)
 	if err != nil {
 		return nil, err
 	}
+	if made && r.inForm { // told by the message that follows it
+		return nil, nil
+	}
 	return private(upMessage(e, made, r.who.Subject)), nil
+}
+
+// asked is what `up` asks for.
+func (b *Bot) asked(ctx context.Context, r request) (environment.Request, error) {
+	ask := environment.Request{Owner: r.cmd.owner, Course: r.cmd.course, Profile: r.cmd.profile, TTL: r.cmd.span,
+		Workers: r.cmd.workers, Packages: r.cmd.packages}
+	if r.cmd.ownerUser != "" {
+		subject, err := b.subjectOf(ctx, r.from.team, r.cmd.ownerUser)
+		if err != nil {
+			return ask, err
+		}
+		ask.Owner = subject
+	}
+	if ask.Course == "" {
+		var err error
+		if ask.Course, err = b.service.CourseMeant(ctx, r.who, b.directory.DefaultCourse(r.who.Subject)); err != nil {
+			return ask, err
+		}
+	}
+	if r.cmd.until.set {
+		zone, err := b.zone(ctx, r.from)
+		if err != nil {
+			return ask, err
+		}
+		if ask.Until, err = r.cmd.until.at(b.now(), zone); err != nil {
+			return ask, err
+		}
+	}
+	return ask, nil
 }
 
 // target finds the environment a command means: by id, by the name of its
@@ -193,7 +238,7 @@ func (b *Bot) extend(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return say(extendedText(e)), nil
+	return say(extendedText(e, r.who.Subject)), nil
 }
 
 func (b *Bot) down(ctx context.Context, r request) (*answer, error) {
@@ -205,7 +250,7 @@ func (b *Bot) down(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return say(downText(e, already)), nil
+	return say(downText(e, already, r.who.Subject)), nil
 }
 
 func (b *Bot) scale(ctx context.Context, r request) (*answer, error) {
@@ -217,7 +262,7 @@ func (b *Bot) scale(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return say(fmt.Sprintf("%s is changing to %s.", title(e), plural(e.Spec.Workers, "worker"))), nil
+	return say(scaledText(e, r.who.Subject)), nil
 }
 
 func (b *Bot) packages(ctx context.Context, r request) (*answer, error) {
@@ -229,11 +274,7 @@ func (b *Bot) packages(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	have := "no extra packages"
-	if len(e.Spec.Packages) > 0 {
-		have = "`" + strings.Join(e.Spec.Packages, "`, `") + "`"
-	}
-	return say(fmt.Sprintf("%s will have %s. Notebook and workers restart with them.", title(e), escape(have))), nil
+	return say(packagesText(e, r.who.Subject)), nil
 }
 
 func (b *Bot) open(ctx context.Context, r request) (*answer, error) {
@@ -243,12 +284,15 @@ func (b *Bot) open(ctx context.Context, r request) (*answer, error) {
 	}
 	creds, err := b.service.Credentials(ctx, r.who, e.ID)
 	if environment.CodeOf(err) == environment.CodeConflict {
-		return say(fmt.Sprintf("%s cannot be opened: it is %s. `/dask why` says more.", title(e), stateWords(e.State))), nil
+		return say(fmt.Sprintf("%s cannot be opened: it is %s. `/dask why` says more.", titleFor(e, r.who.Subject), stateWords(e.State))), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return private(readyMessage(e, creds, b.service.LongestExtension(r.who, e))), nil
+	a := private(readyMessage(e, creds, b.service.LongestExtension(r.who, e)))
+	form := loginModal(e, creds)
+	a.login = &form
+	return a, nil
 }
 
 func (b *Bot) why(ctx context.Context, r request) (*answer, error) {
@@ -264,7 +308,27 @@ func (b *Bot) why(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return say(whyText(e, look, events, r.who.Subject)), nil
+	text := whyText(e, look, events, r.who.Subject)
+	if e.State == environment.StateReady {
+		text += b.mishaps(ctx, r.who, e.ID)
+	}
+	return say(text), nil
+}
+
+// askWithin is how long an answer that is due waits for a cluster.
+const askWithin = time.Second
+
+// mishaps asks the cluster what went wrong in an environment that is ready. It
+// is said beside what daskbot knows by itself: a cluster that does not answer
+// at once leaves it out.
+func (b *Bot) mishaps(ctx context.Context, who environment.Caller, id string) string {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	seen, err := b.service.Describe(ctx, who, id)
+	if err != nil {
+		return ""
+	}
+	return mishapsText(seen)
 }
 
 func (b *Bot) cost(ctx context.Context, r request) (*answer, error) {
@@ -276,25 +340,31 @@ func (b *Bot) cost(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return say(fmt.Sprintf("%s: %s. An estimate from list prices of %s, not a bill.", title(e), costText(look.Cost), look.Cost.PricesAsOf)), nil
+	return say(priceText(e, look.Cost, r.who.Subject)), nil
 }
 
 // link says who somebody is; the joining happened on the way here.
 func (b *Bot) link(_ context.Context, r request) (*answer, error) {
-	role := map[environment.Role]string{environment.RoleStudent: "a student", environment.RoleAdmin: "an admin",
-		environment.RoleStaff: "staff of " + strings.Join(r.who.Courses, ", ")}[r.who.Role]
-	return say(fmt.Sprintf("Your Slack account is linked: daskbot knows you as `%s`, %s.", escape(r.who.Subject), role)), nil
+	return say(knownText(r.who)), nil
 }
 
 // linkTo joins an account to the person who was shown the code; the account
 // need not be known yet.
 func (b *Bot) linkTo(ctx context.Context, a account, code string) *answer {
-	p, err := b.service.LinkSlack(ctx, a.id(), code)
+	r := request{from: a, cmd: command{verb: verbLink, target: a.id()}}
+	said, err := b.do(ctx, &r, func(b *Bot, ctx context.Context, _ request) (*answer, error) {
+		p, err := b.service.LinkSlack(ctx, a.id(), code)
+		if err != nil {
+			return nil, err
+		}
+		r.who = b.directory.Caller(p.Subject)
+		return say(linkedText(p.Subject)), nil
+	})
 	if err != nil {
 		b.logFault("link", err, a)
 		return sorry(err)
 	}
-	return say(fmt.Sprintf("Your Slack account is linked: daskbot knows you as `%s` from now on.", escape(p.Subject)))
+	return said
 }
 
 func (b *Bot) logs(ctx context.Context, r request) (*answer, error) {
@@ -302,7 +372,7 @@ func (b *Bot) logs(ctx context.Context, r request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.answerLater(r, answerTime, "Fetching the last log lines of "+title(e)+" …", func(ctx context.Context) *answer {
+	return b.answerLater(r, "Fetching the last log lines of *"+escape(name(e))+"* …", func(ctx context.Context) *answer {
 		var out bytes.Buffer
 		if err := b.service.Logs(ctx, r.who, e.ID, r.cmd.word, 30, &out); err != nil {
 			b.logFault("logs", err, r.from)
@@ -318,12 +388,9 @@ func (b *Bot) project(ctx context.Context, r request) (*answer, error) {
 		return nil, err
 	}
 	if r.cmd.word == "" {
-		if p.Project == "" {
-			return say("No Google Cloud project of yours is linked; your course's or the default one pays. `/dask project PROJECT-ID` links one."), nil
-		}
-		return say(fmt.Sprintf("Your project `%s` pays for what you start from now on. `/dask project none` unlinks it.", p.Project)), nil
+		return say(projectText(p.Project)), nil
 	}
-	return b.answerLater(r, answerTime, "Checking …", func(ctx context.Context) *answer {
+	return b.answerLater(r, "Checking …", func(ctx context.Context) *answer {
 		p.Project = r.cmd.word
 		if p.Project == "none" {
 			p.Project = ""
@@ -332,18 +399,14 @@ func (b *Bot) project(ctx context.Context, r request) (*answer, error) {
 			b.logFault("project", err, r.from)
 			return sorry(err)
 		}
-		if p.Project == "" {
-			return say("Your project is no longer linked; your course's or the default one pays.")
-		}
-		return say(fmt.Sprintf("Your project `%s` is linked and pays for what you start from now on.", p.Project))
+		return say(projectLinkedText(p.Project))
 	})
 }
 
 // answerLater acknowledges now and answers when f is done. These are questions
-// and settings, and commands for a class, which may be repeated: a crash in
-// between costs asking again.
-func (b *Bot) answerLater(r request, within time.Duration, meanwhile string, f func(context.Context) *answer) (*answer, error) {
-	accepted := b.putOffFor(within, func(ctx context.Context) {
+// and settings, which may be repeated: a crash in between costs asking again.
+func (b *Bot) answerLater(r request, meanwhile string, f func(context.Context) *answer) (*answer, error) {
+	accepted := b.putOff(func(ctx context.Context) {
 		a := f(ctx)
 		a.ReplaceOriginal = !r.clicked // of a click, that is the message with the button
 		b.answer(ctx, r.from, r.responseURL, a)
@@ -352,18 +415,4 @@ func (b *Bot) answerLater(r request, within time.Duration, meanwhile string, f f
 		return nil, environment.Errorf(environment.CodeUnavailable, "Too many people are asking at this moment.")
 	}
 	return say(meanwhile), nil
-}
-
-// answer tells somebody through a response_url or, from the home tab, which
-// has none, in the direct message.
-func (b *Bot) answer(ctx context.Context, to account, responseURL string, a *answer) {
-	var err error
-	if responseURL != "" {
-		err = b.api.respond(ctx, responseURL, a)
-	} else {
-		err = b.write(ctx, to, to.user, message{a.Text, a.Blocks}, "answer")
-	}
-	if err != nil {
-		b.log.Warn("slack answer", "reason", err.Error(), "slack_user", to.id())
-	}
 }

@@ -1,9 +1,15 @@
 package bot
 
 import (
+	"context"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -43,6 +49,19 @@ func TestWhoMayDoWhat(t *testing.T) {
 	} {
 		if got := w.say(tt.user, tt.text); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: /dask %s: got %q; want %q", tt.user, tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestWhatSlackRefusesIsSaidInWords(t *testing.T) {
+	for refusal, want := range map[string]string{
+		"user_not_found":     "pick the name from the list",
+		"expired_trigger_id": "click the button again",
+		"msg_too_long":       "tell whoever runs daskbot",
+	} {
+		got := environment.MessageOf(translate("users.info", slack.SlackErrorResponse{Err: refusal}))
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: got %q; want %q", refusal, got, want)
 		}
 	}
 }
@@ -94,7 +113,8 @@ func TestLinkedByCode(t *testing.T) {
 		{"U1", "link " + old, "not good"},
 		{"U1", "link wxyz-wxyz-wxyz", "not good"},
 		{"U1", "link " + good, "knows you as `ann`"},
-		{"U1", "link " + good, "not good"},
+		{"U1", "link " + good, "knows you as `ann`"}, // the same delivery once more
+		{"U2", "link " + good, "not good"},
 		{"U1", "link", "`ann`"},
 		{"U1", "status", "You have no environment"},
 		{"U2", "link " + code(), "linked to another Slack account"},
@@ -105,5 +125,82 @@ func TestLinkedByCode(t *testing.T) {
 	}
 	if _, _, err := w.service.LinkCode(t.Context(), ann, "bob"); err == nil {
 		t.Error("got a code for somebody else; want a refusal")
+	}
+}
+
+// TestACodeDeliveredTwiceAtOnce: whichever is first, both say that it worked.
+func TestACodeDeliveredTwiceAtOnce(t *testing.T) {
+	w := newWorld(t)
+	for range 5 {
+		subject := "ann-" + environment.NewID()
+		code, _, err := w.service.LinkCode(t.Context(), environment.Caller{Subject: subject, Role: environment.RoleStudent}, subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := slashBody("U"+subject, "link "+code.Reveal(), "1."+subject)
+		var both sync.WaitGroup
+		for range 4 {
+			both.Go(func() {
+				if rec := w.serve(w.request("/slack/commands", body)); !strings.Contains(rec.Body.String(), "knows you as") {
+					t.Errorf("got %s; want linked", rec.Body)
+				}
+			})
+		}
+		both.Wait()
+	}
+}
+
+// TestTimeOfDayNeedsAZone: a wrong zone would end it at the wrong hour.
+func TestTimeOfDayNeedsAZone(t *testing.T) {
+	w := newWorld(t)
+	w.say("U1", "link")
+	w.bot = w.newBot() // which has not asked about U1 yet
+	w.slack.strike(func(_ string, rw http.ResponseWriter) bool {
+		rw.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	if got := w.say("U1", "up until 18:00"); !strings.Contains(got, "time zone") || len(w.environments()) != 0 {
+		t.Errorf("got %q and %d environments; want a refusal", got, len(w.environments()))
+	}
+	if got := w.say("U1", "up for 3h"); !strings.Contains(got, "on its way") {
+		t.Errorf("got %q; want what needs no zone", got)
+	}
+}
+
+// audits remembers entries.
+type audits struct{ all []environment.Audited }
+
+func (a *audits) AppendAudit(_ context.Context, e environment.Audited) error {
+	a.all = append(a.all, e)
+	return nil
+}
+
+func (*audits) ReadAudit(context.Context, environment.AuditFilter) ([]environment.Audited, error) {
+	return nil, nil
+}
+
+// TestEveryChangeIsAudited: also those that come another way than commands.
+func TestEveryChangeIsAudited(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	w.become(id, func(e *environment.Environment) {
+		e.State, e.Failure = environment.StateFailed, &environment.Failure{Message: "No.", At: w.now}
+	})
+	log := &audits{}
+	w.bot.audit = log
+	w.click("U1", actionRetry, id, "")
+	code, _, err := w.service.LinkCode(t.Context(), environment.Caller{Subject: "ann", Role: environment.RoleStudent}, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.say("U2", "link wxyz-wxyz-wxyz")
+	w.say("U2", "link "+code.Reveal())
+	var got []string
+	for _, e := range log.all {
+		got = append(got, strings.Join([]string{e.Actor, e.Action, e.Object, e.Outcome}, " "))
+	}
+	want := []string{"u1@uni.edu up " + id + " ok", " link T1:U2 not_found", "ann link T1:U2 ok"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the audit log (-want +got):\n%s", diff)
 	}
 }

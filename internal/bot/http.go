@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -15,8 +16,9 @@ import (
 // maxBody is far beyond any delivery; a modal's state is the largest.
 const maxBody = 256 << 10
 
-// answerWithin bounds a delivery: Slack gives up after three seconds.
-const answerWithin = 2500 * time.Millisecond
+// answerWithin bounds all that is done before a delivery is acknowledged: Slack
+// gives up after three seconds.
+const answerWithin = 2800 * time.Millisecond
 
 // Handler serves /slack/commands, /slack/interactions and /slack/events, and
 // to browsers /slack/install and /slack/oauth. Every request of Slack's is
@@ -51,6 +53,9 @@ func (b *Bot) verified(serve func(http.ResponseWriter, *http.Request, []byte)) h
 		switch {
 		case errors.As(err, &large):
 			http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			http.Error(w, "the request took too long to arrive", http.StatusRequestTimeout)
 			return
 		case err != nil:
 			http.Error(w, "the request ended early", http.StatusBadRequest)

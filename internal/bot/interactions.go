@@ -48,36 +48,50 @@ func (b *Bot) onClick(ctx context.Context, in interaction) {
 }
 
 func (b *Bot) click(ctx context.Context, in interaction, who environment.Caller) (*answer, error) {
-	r := request{who: who, from: in.from, once: "action:" + in.trigger + ":" + in.actionTS, responseURL: in.responseURL,
-		clicked: true, cmd: command{target: in.value}}
+	r := request{who: who, from: in.from, once: "action:" + in.trigger + ":" + in.actionTS, responseURL: in.responseURL, clicked: true}
 	switch in.action {
-	case actionStop:
-		r.cmd.verb = verbDown
-	case actionExtend1, actionExtend2:
-		r.cmd.verb, r.cmd.span = verbExtend, time.Hour
-		if in.action == actionExtend2 {
-			r.cmd.span = 2 * time.Hour
-		}
-	case actionStatus:
-		r.cmd.verb = verbStatus
-	case actionOpen:
-		r.cmd.verb = verbOpen
-	case actionWhy:
-		r.cmd.verb = verbWhy
-	case actionClassUp:
-		r.cmd = command{verb: verbClass, does: verbUp, course: in.value}
-	case actionClassDown:
-		r.cmd = command{verb: verbClass, does: verbDown, course: in.value}
 	case actionRetry:
-		return b.retry(ctx, r)
+		r.cmd = command{verb: verbUp, target: in.value}
+		return b.do(ctx, &r, (*Bot).retry)
 	case actionExtend:
 		return nil, b.openExtend(ctx, in, who)
 	case actionNew:
 		return nil, b.openUp(ctx, in, who)
-	default:
+	}
+	typed, known := typedFor(in)
+	if !known {
 		return nil, environment.Errorf(environment.CodeInvalid, "This button is from another version of daskbot; `/dask` shows the present ones.")
 	}
-	return b.run(ctx, r)
+	r.cmd = typed
+	a, err := b.run(ctx, r)
+	if err == nil && a.login != nil && in.responseURL == "" { // from the home tab: the direct message would keep it
+		return nil, b.openView(ctx, in, *a.login)
+	}
+	return a, err
+}
+
+// typedFor is the command that a button stands for, where it stands for one.
+func typedFor(in interaction) (cmd command, known bool) {
+	switch in.action {
+	case actionStop:
+		return command{verb: verbDown, target: in.value}, true
+	case actionExtend1:
+		return command{verb: verbExtend, span: time.Hour, target: in.value}, true
+	case actionExtend2:
+		return command{verb: verbExtend, span: 2 * time.Hour, target: in.value}, true
+	case actionStatus:
+		return command{verb: verbStatus, target: in.value}, true
+	case actionOpen:
+		return command{verb: verbOpen, target: in.value}, true
+	case actionWhy:
+		return command{verb: verbWhy, target: in.value}, true
+	case actionClassUp:
+		return command{verb: verbClass, does: verbUp, course: in.value}, true
+	case actionClassDown:
+		return command{verb: verbClass, does: verbDown, course: in.value}, true
+	default:
+		return command{}, false
+	}
 }
 
 // retry asks again for what an environment was.

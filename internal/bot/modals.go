@@ -3,9 +3,11 @@ package bot
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/slack-go/slack"
 
@@ -17,6 +19,7 @@ import (
 const (
 	modalUp     = "dask_up"
 	modalExtend = "dask_extend"
+	modalLogin  = "dask_login"
 
 	fieldProfile  = "profile"
 	fieldTTL      = "ttl"
@@ -25,14 +28,24 @@ const (
 	fieldDuration = "duration"
 )
 
-// modal keeps within the limits of views.
+// modal keeps within the limits of views. One with nothing to submit is closed.
 func modal(callback, heading, submit, metadata string, blocks ...block) slack.ModalViewRequest {
 	blocks = present(blocks)
 	if len(blocks) > maxViewBlocks {
 		blocks = blocks[:maxViewBlocks]
 	}
-	return slack.ModalViewRequest{Type: slack.VTModal, CallbackID: callback, PrivateMetadata: metadata, Title: plainText(heading, maxTitle),
-		Submit: plainText(submit, maxTitle), Close: plainText("Cancel", maxTitle), Blocks: slack.Blocks{BlockSet: blocks}}
+	view := slack.ModalViewRequest{Type: slack.VTModal, CallbackID: callback, PrivateMetadata: metadata, Title: plainText(heading, maxTitle),
+		Close: plainText("Close", maxTitle), Blocks: slack.Blocks{BlockSet: blocks}}
+	if submit != "" {
+		view.Submit, view.Close = plainText(submit, maxTitle), plainText("Cancel", maxTitle)
+	}
+	return view
+}
+
+// loginModal shows what readyMessage does where no message must keep it.
+func loginModal(e environment.Environment, c environment.Credentials) slack.ModalViewRequest {
+	return modal(modalLogin, "Log in", "", "", section(strings.TrimSpace(title(e)+" is ready. "+endText(e))), section(loginText(c)),
+		actions("env:"+e.ID, linkButton(actionLink, "Open", c.URL, "Open "+name(e)+" in the browser")))
 }
 
 func input(name, label, hint string, optional bool, element slack.BlockElement) block {
@@ -68,28 +81,84 @@ func choice(name string, chosen string, options []*slack.OptionBlockObject) *sla
 }
 
 func (b *Bot) openUp(ctx context.Context, in interaction, who environment.Caller) error {
-	profiles, err := b.service.Profiles(ctx, who)
+	course, err := b.service.CourseMeant(ctx, who, b.directory.DefaultCourse(who.Subject))
 	if err != nil {
 		return err
 	}
-	chosen := b.service.DefaultProfile(b.directory.DefaultCourse(who.Subject))
-	return b.openView(ctx, in, upModal(profiles, chosen))
+	offers, err := b.service.Offers(ctx, who, course)
+	if err != nil {
+		return err
+	}
+	return b.openView(ctx, in, upModal(offers, b.service.DefaultProfile(ctx, course)))
 }
 
-func upModal(profiles []environment.Profile, chosen string) slack.ModalViewRequest {
+// upModal offers what may be chosen. Where profiles differ, it says so and the
+// answer to the form decides.
+func upModal(offers []environment.Offer, chosen string) slack.ModalViewRequest {
 	var options []*slack.OptionBlockObject
-	for _, p := range profiles {
-		options = append(options, option(p.Name, p.Name, p.Title))
+	for _, o := range offers {
+		options = append(options, option(o.Profile.Name, o.Profile.Name, o.Profile.Title))
 	}
 	text := func(name, example string) slack.BlockElement {
 		return slack.NewPlainTextInputBlockElement(plainText(example, 150), name)
 	}
-	return modal(modalUp, "New environment", "Start", "",
-		input(fieldProfile, "What", "", false, choice(fieldProfile, chosen, options)),
-		input(fieldTTL, "For how long", "Counted from when it is ready; the usual time when empty.", true, text(fieldTTL, "3h")),
-		input(fieldWorkers, "Dask workers", "The profile's own number when empty.", true, text(fieldWorkers, "2")),
-		input(fieldPackages, "Extra Python packages", "Separated by commas.", true, text(fieldPackages, "xgboost, lightgbm==4.5.0")))
+	workers := perProfile(offers, func(o environment.Offer) string { return fmt.Sprintf("0 to %d", o.Profile.Workers.Max) })
+	blocks := []block{input(fieldProfile, "What", "", false, choice(fieldProfile, chosen, options)), lifetimes(offers),
+		input(fieldWorkers, "Dask workers", workers+"; the profile's own number when empty.", true, text(fieldWorkers, "2"))}
+	if slices.ContainsFunc(offers, func(o environment.Offer) bool { return o.Profile.Packages }) {
+		hint := "Separated by commas."
+		for _, o := range offers {
+			if !o.Profile.Packages {
+				hint += " Not with " + o.Profile.Name + "."
+			}
+		}
+		blocks = append(blocks, input(fieldPackages, "Extra Python packages", hint, true, text(fieldPackages, "xgboost, lightgbm==4.5.0")))
+	}
+	return modal(modalUp, "New environment", "Start", "", blocks...)
 }
+
+// perProfile says something of the profiles: once when it is the same for all.
+func perProfile(offers []environment.Offer, say func(environment.Offer) string) string {
+	var each, words []string
+	for _, o := range offers {
+		words = append(words, say(o))
+		each = append(each, o.Profile.Name+": "+say(o))
+	}
+	if len(slices.Compact(words)) == 1 {
+		return say(offers[0])
+	}
+	return strings.Join(each, ", ")
+}
+
+// lifetimes lets choose among those that some profile allows.
+func lifetimes(offers []environment.Offer) block {
+	longest, bounded := time.Duration(0), true
+	for _, o := range offers {
+		longest, bounded = max(longest, o.Policy.MaxTTL), bounded && o.Policy.MaxTTL > 0
+	}
+	var options []*slack.OptionBlockObject
+	for _, d := range spans {
+		if !bounded || d.span <= longest {
+			options = append(options, option(environment.FormatDuration(d.span), d.text, ""))
+		}
+	}
+	if len(options) == 0 { // every one of them is shorter than half an hour
+		options = append(options, option(environment.FormatDuration(longest), environment.FormatDuration(longest), ""))
+	}
+	hint := "Counted from when it is ready. When nothing is chosen, the usual time: " +
+		perProfile(offers, func(o environment.Offer) string { return environment.FormatDuration(o.Policy.TTL) }) + "."
+	if bounded {
+		hint += " At most " + perProfile(offers, func(o environment.Offer) string { return environment.FormatDuration(o.Policy.MaxTTL) }) + "."
+	}
+	return input(fieldTTL, "For how long", hint, true, choice(fieldTTL, "", options))
+}
+
+// spans are the durations that forms offer, as far as they are allowed.
+var spans = []struct {
+	span time.Duration
+	text string
+}{{30 * time.Minute, "30 minutes"}, {time.Hour, "1 hour"}, {2 * time.Hour, "2 hours"}, {4 * time.Hour, "4 hours"}, {8 * time.Hour, "8 hours"},
+	{12 * time.Hour, "12 hours"}, {24 * time.Hour, "1 day"}, {7 * 24 * time.Hour, "1 week"}}
 
 func (b *Bot) openExtend(ctx context.Context, in interaction, who environment.Caller) error {
 	e, err := b.service.Get(ctx, who, in.value)
@@ -100,22 +169,24 @@ func (b *Bot) openExtend(ctx context.Context, in interaction, who environment.Ca
 	if longest <= 0 {
 		return environment.Errorf(environment.CodeQuota, "It already lives as long as is allowed; download what you want to keep and start a new one.")
 	}
-	return b.openView(ctx, in, extendModal(e, longest, b.zone(ctx, in.from)))
+	zone, err := b.zone(ctx, in.from)
+	if err != nil {
+		zone = nil // the form says less then
+	}
+	return b.openView(ctx, in, extendModal(e, longest, zone))
 }
 
-// extendModal offers what is allowed; the times are those of the reader.
+// extendModal offers what is allowed; the times are those of the reader, and
+// left out when nobody knows the reader's zone.
 func extendModal(e environment.Environment, longest time.Duration, zone *time.Location) slack.ModalViewRequest {
 	var options []*slack.OptionBlockObject
-	for _, d := range []struct {
-		span time.Duration
-		text string
-	}{{30 * time.Minute, "30 minutes"}, {time.Hour, "1 hour"}, {2 * time.Hour, "2 hours"}, {4 * time.Hour, "4 hours"}, {8 * time.Hour, "8 hours"}, {24 * time.Hour, "1 day"}} {
-		until := ""
-		if !e.ExpiresAt.IsZero() {
-			until = "until " + e.ExpiresAt.Add(d.span).In(zone).Format("Mon 15:04")
+	for _, d := range spans {
+		text := d.text
+		if !e.ExpiresAt.IsZero() && zone != nil {
+			text += ", until " + e.ExpiresAt.Add(d.span).In(zone).Format("Mon 15:04")
 		}
 		if d.span <= longest {
-			options = append(options, option(environment.FormatDuration(d.span), d.text, until))
+			options = append(options, option(environment.FormatDuration(d.span), text, ""))
 		}
 	}
 	if len(options) == 0 {
@@ -137,7 +208,11 @@ func (b *Bot) onSubmit(ctx context.Context, in interaction) any {
 	}
 	if err != nil {
 		b.logFault("modal", err, in.from)
-		return refusedField(in.view.callback, err)
+		refused := refusedField(in.view.callback, err)
+		if refused == nil { // a form without a field to say it at
+			b.tellLater(in, sorry(err))
+		}
+		return refused
 	}
 	if a != nil {
 		b.tellLater(in, a)
@@ -146,12 +221,12 @@ func (b *Bot) onSubmit(ctx context.Context, in interaction) any {
 }
 
 func (b *Bot) submit(ctx context.Context, in interaction, who environment.Caller) (*answer, error) {
-	r := request{who: who, from: in.from, once: "view:" + in.view.id}
+	r := request{who: who, from: in.from, once: "view:" + in.view.id, inForm: true}
 	switch in.view.callback {
 	case modalUp:
-		r.cmd = command{verb: verbUp, profile: in.view.values[fieldProfile], packages: names(strings.ReplaceAll(in.view.values[fieldPackages], " ", ","))}
+		r.cmd = command{verb: verbUp, profile: in.view.values[fieldProfile], packages: packageLines(in.view.values[fieldPackages])}
 		if text := strings.TrimSpace(in.view.values[fieldTTL]); text != "" {
-			d, err := environment.ParseDuration(fieldTTL, text)
+			d, err := spanOf(fieldTTL, text)
 			if err != nil {
 				return nil, err
 			}
@@ -173,12 +248,17 @@ func (b *Bot) submit(ctx context.Context, in interaction, who environment.Caller
 	default:
 		return nil, environment.Errorf(environment.CodeInvalid, "This form is from another version of daskbot; open it again.")
 	}
-	// Up is told by the message that follows it: no second answer.
-	a, err := b.run(ctx, r)
-	if r.cmd.verb == verbUp {
-		a = nil
+	return b.run(ctx, r)
+}
+
+// packageLines reads a form's field, whose lines people separate with commas,
+// semicolons or blanks.
+func packageLines(text string) []string {
+	var out []string
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ';' || unicode.IsSpace(r) }) {
+		out = append(out, names(part)...)
 	}
-	return a, err
+	return out
 }
 
 // refusedField shows an error at its field, else at the modal's first.

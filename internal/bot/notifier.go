@@ -41,6 +41,7 @@ const (
 	kindFailed   = "failed"
 	kindWarned   = "warned:" // and which end, how long ahead
 	kindUndone   = "undone:" // and the event's number
+	kindBudget   = "budget:" // and the event's number
 	kindEnded    = "ended"
 )
 
@@ -65,7 +66,6 @@ func (b *Bot) Tell(ctx context.Context, e environment.Environment, remembered st
 			return 0, err
 		}
 	}
-	b.homeChanged(e.Owner)
 	person, err := b.service.Person(ctx, itself, e.Owner)
 	if m.Account != "" && !accountOf(m.Account).is(accountOf(person.SlackID)) {
 		m = memory{} // linked to another account, which was told nothing
@@ -115,6 +115,9 @@ func (t *telling) run(ctx context.Context) (time.Duration, error) {
 	if err := t.follow(ctx); err != nil {
 		return 0, err
 	}
+	if err := t.clearUp(ctx); err != nil {
+		return 0, err
+	}
 	for _, kind := range t.due() {
 		if err := t.once(ctx, kind, t.notice); err != nil {
 			return 0, err
@@ -125,6 +128,28 @@ func (t *telling) run(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	return again, t.editNotes(ctx)
+}
+
+// clearUp looks for a message that was perhaps posted before a crash, and that
+// would not be posted any more: if it is there, its buttons and its login must
+// not go stale.
+func (t *telling) clearUp(ctx context.Context) error {
+	kind := t.m.Doing
+	if kind == "" || slices.Contains(t.due(), kind) {
+		return nil
+	}
+	ts, err := t.find(ctx, kind)
+	if err != nil {
+		return err
+	}
+	if ts != "" {
+		t.m.Told = append(t.m.Told, kind)
+		if keptFresh(kind) {
+			t.remember(kind, ts, "")
+		}
+	}
+	t.m.Doing = ""
+	return t.save(ctx)
 }
 
 // due lists what has to be said beside the message that follows. Only what is
@@ -138,7 +163,7 @@ func (t *telling) due() []string {
 		if warned := t.warned(); warned != "" {
 			kinds = append(kinds, warned)
 		}
-		if ev, ok := t.undone(); ok {
+		if ev, ok := t.last(environment.EventRolledBack); ok {
 			kinds = append(kinds, kindUndone+strconv.FormatInt(ev.Seq, 10))
 		}
 	case environment.StateUpdating:
@@ -153,13 +178,16 @@ func (t *telling) due() []string {
 		}
 	default: // in between, the message that follows says it all
 	}
+	if ev, ok := t.last(environment.EventBudget); ok { // of the owner, not of this environment: it counts whatever became of that
+		kinds = append(kinds, kindBudget+strconv.FormatInt(ev.Seq, 10))
+	}
 	return slices.DeleteFunc(kinds, func(k string) bool { return slices.Contains(t.m.Told, k) })
 }
 
-// undone is the last change that was taken back.
-func (t *telling) undone() (environment.Event, bool) {
+// last is the last event of a type.
+func (t *telling) last(kind environment.EventType) (environment.Event, bool) {
 	for _, ev := range slices.Backward(t.events) {
-		if ev.Type == environment.EventRolledBack {
+		if ev.Type == kind {
 			return ev, true
 		}
 	}
@@ -171,9 +199,19 @@ func (t *telling) follow(ctx context.Context) error {
 	if t.m.TS != "" {
 		return nil
 	}
-	return t.once(ctx, kindProgress, func(context.Context, string) (message, error) {
-		return progressMessage(t.e, t.look, t.events, t.m.Plain), nil
-	})
+	return t.once(ctx, kindProgress, func(context.Context, string) (message, error) { return t.progress(), nil })
+}
+
+// progress is the message that follows, as this workspace can show it.
+func (t *telling) progress() message { return progressMessage(t.e, t.look, t.events, t.m.Plain) }
+
+// versions of a message, from the best to the one that Slack always takes: a
+// block that it refuses must not cost the message.
+func (t *telling) versions(kind string, said message) []message {
+	if kind == kindProgress && !t.m.Plain {
+		return []message{said, progressMessage(t.e, t.look, t.events, true), said.withoutBlocks()}
+	}
+	return []message{said, said.withoutBlocks()}
 }
 
 // once posts a message of a kind that was not posted yet. That it is being
@@ -194,7 +232,7 @@ func (t *telling) once(ctx context.Context, kind string, render func(context.Con
 			return err
 		}
 		if kind == kindProgress {
-			t.m.Shown, t.m.ShownAt = fingerprint(said), t.bot.now()
+			t.m.Shown, t.m.ShownAt = fingerprint(t.progress()), t.bot.now()
 		}
 	}
 	if kind == kindProgress {
@@ -231,15 +269,12 @@ func (t *telling) post(ctx context.Context, kind string, said message) (string, 
 	if where == "" {
 		where = t.user // Slack makes the direct message and says its name
 	}
-	channel, ts, err := t.api.post(ctx, where, said, mark(t.e.ID, kind))
-	if refusal(err) == "invalid_blocks" && !t.m.Plain {
-		t.m.Plain = true
-		return t.post(ctx, kind, message{text: said.text, blocks: t.plain(kind, said)})
-	}
+	channel, ts, shown, err := t.api.post(ctx, where, mark(t.e.ID, kind), t.versions(kind, said)...)
 	if err != nil {
 		t.undo(ctx, err)
 		return "", err
 	}
+	t.m.Plain = t.m.Plain || kind == kindProgress && shown > 0
 	if t.m.Channel == "" {
 		t.m.Channel = channel
 	}
@@ -272,7 +307,7 @@ const finalReserve = 5
 // edit makes the message that follows show the present.
 func (t *telling) edit(ctx context.Context) (time.Duration, error) {
 	now := t.bot.now()
-	want := progressMessage(t.e, t.look, t.events, t.m.Plain)
+	want := t.progress()
 	if fingerprint(want) == t.m.Shown {
 		return 0, nil
 	}
@@ -286,24 +321,13 @@ func (t *telling) edit(ctx context.Context) (time.Duration, error) {
 	if err := t.api.limits.takeAbove("chat.update", t.m.Channel, reserve); err != nil {
 		return 0, err
 	}
-	err := t.api.update(ctx, t.m.Channel, t.m.TS, want, mark(t.e.ID, kindProgress))
-	if refusal(err) == "invalid_blocks" && !t.m.Plain {
-		t.m.Plain = true
-		return t.edit(ctx)
-	}
+	shown, err := t.api.update(ctx, t.m.Channel, t.m.TS, mark(t.e.ID, kindProgress), t.versions(kindProgress, want)...)
 	if err != nil && !gone(err) {
 		return 0, err
 	}
-	t.m.Shown, t.m.ShownAt = fingerprint(want), now
+	t.m.Plain = t.m.Plain || shown > 0
+	t.m.Shown, t.m.ShownAt = fingerprint(t.progress()), now
 	return 0, t.save(ctx)
-}
-
-// plain is what is posted where plans cannot be shown.
-func (t *telling) plain(kind string, said message) []block {
-	if kind == kindProgress {
-		return progressMessage(t.e, t.look, t.events, true).blocks
-	}
-	return said.blocks
 }
 
 func fingerprint(m message) string {
@@ -324,8 +348,10 @@ func (t *telling) notice(ctx context.Context, kind string) (message, error) {
 		return failedMessage(t.e), nil
 	case kind == kindEnded:
 		return endedMessage(t.e, t.look, t.events), nil
+	case strings.HasPrefix(kind, kindBudget):
+		ev, _ := t.last(environment.EventBudget)
+		return budgetMessage(ev.Message), nil
 	default:
-		ev, _ := t.undone()
-		return undoneMessage(t.e, ev.Message), nil
+		return undoneMessage(t.e, t.undoneBecause(kind)), nil
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 
 // keptFresh says which messages are edited after they were posted: those with
 // a time that can move, and with buttons that can come to mean nothing.
-func keptFresh(kind string) bool { return kind == kindReady || strings.HasPrefix(kind, kindWarned) }
+func keptFresh(kind string) bool {
+	return kind == kindReady || strings.HasPrefix(kind, kindWarned) || strings.HasPrefix(kind, kindUndone)
+}
 
 // sameEnd is how far apart two ends are the same one: what a hub says about
 // its last use jitters.
@@ -109,7 +112,7 @@ func (t *telling) editNotes(ctx context.Context) error {
 
 func (t *telling) editNote(ctx context.Context, kind string) error {
 	n := t.m.Notes[kind]
-	if t.settled(kind) == n.Shown {
+	if over := t.settled(kind); over != "" && over == n.Shown {
 		return nil
 	}
 	want, err := t.present(ctx, kind)
@@ -119,7 +122,7 @@ func (t *telling) editNote(ctx context.Context, kind string) error {
 	if err := t.api.limits.takeAbove("chat.update", t.m.Channel, finalReserve); err != nil {
 		return err
 	}
-	err = t.api.update(ctx, t.m.Channel, n.TS, want, mark(t.e.ID, kind))
+	_, err = t.api.update(ctx, t.m.Channel, n.TS, mark(t.e.ID, kind), t.versions(kind, want)...)
 	if gone(err) {
 		delete(t.m.Notes, kind)
 		return t.save(ctx)
@@ -139,11 +142,25 @@ func (t *telling) present(ctx context.Context, kind string) (message, error) {
 		return t.notice(ctx, kind)
 	case kind == kindReady:
 		return wasReadyMessage(t.e), nil
+	case strings.HasPrefix(kind, kindUndone) && t.usable():
+		return undoneMessage(t.e, t.undoneBecause(kind)), nil
+	case strings.HasPrefix(kind, kindUndone):
+		return wasUndoneMessage(t.e), nil
 	case kind == t.warned() && t.usable():
 		return warnedMessage(t.e, t.longest()), nil
 	default:
 		return wasWarnedMessage(t.e, t.look, t.events), nil
 	}
+}
+
+// undoneBecause is why the change that a message is about was taken back.
+func (t *telling) undoneBecause(kind string) string {
+	for _, ev := range t.events {
+		if ev.Type == environment.EventRolledBack && kind == kindUndone+strconv.FormatInt(ev.Seq, 10) {
+			return ev.Message
+		}
+	}
+	return ""
 }
 
 // gone says that a message cannot be edited any more: somebody removed it, or

@@ -96,6 +96,22 @@ func TestKilledWhileWarning(t *testing.T) {
 	}
 }
 
+// TestBudget: each part that is spent is told once, also when the environment
+// that it was noticed with is gone.
+func TestBudget(t *testing.T) {
+	w, id := readied(t)
+	w.become(id, func(*environment.Environment) {}, environment.Event{Type: environment.EventBudget, Message: "50 % of your budget is spent."})
+	w.settle(w.bot, id)
+	w.settle(w.newBot(), id)
+	w.wantWords("is ready", "is ready", "50 % of your budget")
+	w.say("U1", "down")
+	w.become(id, func(e *environment.Environment) {
+		e.State, e.Phase, e.DeletedAt = environment.StateDeleted, environment.PhaseGone, w.now
+	}, environment.Event{Type: environment.EventBudget, Message: "80 % of your budget is spent."})
+	w.settle(w.bot, id)
+	w.wantWords("is deleted", "was ready", "50 % of your budget", "has ended", "80 % of your budget")
+}
+
 // TestTheEndSaysWhy: what ended by itself says so, and its login is gone from
 // the messages.
 func TestTheEndSaysWhy(t *testing.T) {

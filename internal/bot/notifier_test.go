@@ -96,7 +96,10 @@ func TestALife(t *testing.T) {
 	})
 	w.settle(w.bot, id)
 	w.settle(w.bot, id)
-	w.wantTold("is deleted", "is deleted", "runs as before", "has ended")
+	w.wantTold("is deleted", "is deleted", "is deleted", "has ended")
+	if undone := w.slack.messages[2]; strings.Contains(undone.Blocks, actionStop) {
+		t.Errorf("the change that was taken back still has buttons: %s", undone.Blocks)
+	}
 }
 
 // TestSlackInTrouble: 429 for a minute, then 500, then no answer, while the
@@ -174,20 +177,90 @@ func TestReplyLost(t *testing.T) {
 	w.wantTold("waiting")
 }
 
+// TestOvertaken: the ready message arrived, its reply did not, and then the
+// environment was deleted: the login must not stay where it was.
+func TestOvertaken(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	w.settle(w.bot, id)
+	edit, ev := ready(w)
+	w.become(id, edit, ev)
+	w.now = w.now.Add(time.Minute)
+	w.slack.lose = true
+	if _, err := w.tell(w.bot, id); environment.CodeOf(err) != environment.CodeUnavailable {
+		t.Fatalf("got %v; want unavailable", err)
+	}
+	w.say("U1", "down")
+	w.become(id, func(e *environment.Environment) {
+		e.State, e.Phase, e.DeletedAt = environment.StateDeleted, environment.PhaseGone, w.now
+	})
+	w.settle(w.newBot(), id)
+	w.wantWords("is deleted.", "was ready. It is deleted.", "has ended.")
+}
+
+// refuseBlocks lets Slack refuse the next n posts for their blocks.
+func (w *world) refuseBlocks(method, why string, n int) {
+	w.slack.strike(func(called string, rw http.ResponseWriter) bool {
+		if called != method || n == 0 {
+			return false
+		}
+		n--
+		_, _ = rw.Write([]byte(`{"ok":false,"error":"` + why + `"}`))
+		return true
+	})
+}
+
 func TestPlansThatSlackCannotShow(t *testing.T) {
 	w := newWorld(t)
 	id := w.upped()
-	refused := 0
-	w.slack.strike(func(method string, rw http.ResponseWriter) bool {
-		if method != "chat.postMessage" || refused > 0 {
-			return false
-		}
-		refused++
-		_, _ = rw.Write([]byte(`{"ok":false,"error":"invalid_blocks"}`))
-		return true
-	})
+	w.refuseBlocks("chat.postMessage", "invalid_blocks", 1)
 	w.settle(w.bot, id)
 	w.wantTold("waiting")
+	if got := w.last(); strings.Contains(got.Blocks, `"plan"`) || !strings.Contains(got.Blocks, "Waiting for its turn* …") {
+		t.Errorf("got %s; want the plan in words", got.Blocks)
+	}
+	// An edit does not try the plan again.
+	w.become(id, func(e *environment.Environment) {
+		e.State, e.Phase = environment.StateCreating, environment.PhaseCluster
+	})
+	w.settle(w.bot, id)
+	if got := w.last(); got.Edits != 1 || strings.Contains(got.Blocks, `"plan"`) || !strings.Contains(got.Blocks, "Making the Kubernetes cluster* …") {
+		t.Errorf("after %d edits: %s; want the plan in words", got.Edits, got.Blocks)
+	}
+}
+
+// TestBlocksThatSlackRefuses: a block that Slack does not take costs its
+// buttons, not the message.
+func TestBlocksThatSlackRefuses(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	w.refuseBlocks("chat.postMessage", "msg_blocks_too_long", 2)
+	w.settle(w.bot, id)
+	w.wantTold("waiting")
+	if got := w.last(); got.Blocks != "[]" {
+		t.Errorf("got the blocks %s; want text alone", got.Blocks)
+	}
+	edit, ev := ready(w)
+	w.become(id, edit, ev)
+	w.now = w.now.Add(time.Minute)
+	w.refuseBlocks("chat.postMessage", "invalid_blocks", 1)
+	w.settle(w.bot, id)
+	got := w.last()
+	if got.Edits == 0 && got.Blocks != "[]" || !strings.Contains(got.Text, "is ready") || !strings.Contains(got.Text, "http://192.0.2.1/") {
+		t.Errorf("got %q with %s; want text with the address", got.Text, got.Blocks)
+	}
+	if strings.Contains(got.Text, w.environments()[0].Secrets[environment.SecretPassword].Reveal()) {
+		t.Errorf("the text holds the password: %q", got.Text)
+	}
+	w.become(id, func(e *environment.Environment) {
+		e.State, e.Failure = environment.StateFailed, &environment.Failure{Code: environment.CodeQuota, Message: "There are no CPUs left.", At: w.now}
+	})
+	w.now = w.now.Add(time.Minute)
+	w.refuseBlocks("chat.postMessage", "invalid_blocks", 1)
+	w.settle(w.bot, id)
+	if got := w.last(); got.Blocks != "[]" || !strings.Contains(got.Text, "There are no CPUs left.") {
+		t.Errorf("got %q with %s; want why, as text", got.Text, got.Blocks)
+	}
 }
 
 func TestNobodyToTell(t *testing.T) {

@@ -58,9 +58,12 @@ type command struct {
 // parse reads a command. It is pure: who is asking and what there is plays no
 // part. Errors are CodeInvalid with a sentence that shows how it is written.
 func parse(text string) (command, error) {
-	words := lex(text)
+	words := spoken(lex(text))
 	if len(words) == 0 {
 		return command{verb: verbOverview}, nil
+	}
+	if words[0].is("--help", "-h") {
+		return command{verb: verbHelp}, nil
 	}
 	v, err := verbOf(words[0])
 	if err != nil {
@@ -264,7 +267,19 @@ func (p *parser) logs() error {
 	return nil
 }
 
-// names splits "a,b" and ignores empty parts, as left by "a, b".
+// names splits "a,b" at its commas, save one within a requirement like
+// "xgboost>=1,<2".
 func names(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
+	var out []string
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		switch {
+		case part == "": // as left by "a, b"
+		case len(out) > 0 && strings.ContainsRune("<>=!~", rune(part[0])):
+			out[len(out)-1] += "," + part
+		default:
+			out = append(out, part)
+		}
+	}
+	return out
 }

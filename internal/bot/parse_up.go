@@ -75,7 +75,7 @@ func (p *parser) upFor() error {
 		p.cmd.span = d
 		return nil
 	}
-	if startsWithDigit(w.text) {
+	if startsWithDigit(strings.TrimPrefix(w.text, "-")) {
 		return p.wrong("%q is not a duration.", clip(w.text, 40))
 	}
 	if strings.HasPrefix(w.text, "@") {
@@ -97,7 +97,7 @@ func (p *parser) upWorkers() error {
 
 func (p *parser) upPackages() error {
 	before := len(p.cmd.packages)
-	for len(p.words) > 0 && !p.words[0].is(upKeywords...) {
+	for len(p.words) > 0 && !p.words[0].is(upKeywords...) && !strings.HasPrefix(p.words[0].text, "--") {
 		w, _ := p.next()
 		if !w.is("and") {
 			p.cmd.packages = append(p.cmd.packages, names(w.text)...)
@@ -113,55 +113,93 @@ func (p *parser) upPackages() error {
 type clock struct {
 	set          bool
 	hour, minute int
+	today        bool
 	tomorrow     bool
 	day          time.Time // a date, when given as one
 }
 
+// upUntil is a time of day with the day before or behind it, if there is one.
 func (p *parser) upUntil() error {
-	w, ok := p.next()
-	if !ok {
+	c := clock{set: true}
+	if len(p.words) == 0 {
 		return p.wrong("Until when?")
 	}
-	c := clock{set: true}
-	day, err := time.Parse(time.DateOnly, w.text)
-	switch {
-	case err == nil:
-		c.day = day
-	case w.is("tomorrow"):
-		c.tomorrow = true
-	case !w.is("today", "at"):
-		p.words = append([]word{w}, p.words...)
+	onADay := p.dayOf(&c)
+	w, ok := p.next()
+	if w.is("at") {
+		w, ok = p.next()
 	}
-	if w, _ = p.next(); w.is("at") {
-		w, _ = p.next()
+	if !ok {
+		return p.wrong("Until what time of day?")
 	}
 	if c.hour, c.minute, ok = timeOfDay(w.text); !ok {
 		return p.wrong("%q is not a time of day.", clip(w.text, 40))
+	}
+	if !onADay {
+		p.dayOf(&c)
 	}
 	p.cmd.until = c
 	return nil
 }
 
+// dayOf takes a day, if one comes next.
+func (p *parser) dayOf(c *clock) bool {
+	words := p.words
+	if len(words) > 1 && words[0].is("on") {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return false
+	}
+	day, err := time.Parse(time.DateOnly, words[0].text)
+	switch {
+	case err == nil:
+		c.day = day
+	case words[0].is("tomorrow"):
+		c.tomorrow = true
+	case words[0].is("today", "tonight"):
+		c.today = true
+	default:
+		return false
+	}
+	p.words = words[1:]
+	return true
+}
+
 func timeOfDay(text string) (hour, minute int, ok bool) {
+	switch text = strings.ReplaceAll(strings.ToLower(text), ".", ":"); text {
+	case "noon":
+		return 12, 0, true
+	case "midnight":
+		return 0, 0, true
+	}
 	for _, layout := range []string{"15:04", "15h04", "3:04pm", "3pm", "15h"} {
-		if t, err := time.Parse(layout, strings.ToLower(text)); err == nil {
+		if t, err := time.Parse(layout, text); err == nil {
 			return t.Hour(), t.Minute(), true
 		}
 	}
 	return 0, 0, false
 }
 
-// at is the moment a clock time means for somebody in zone.
-func (c clock) at(now time.Time, zone *time.Location) time.Time {
-	if !c.day.IsZero() {
-		return time.Date(c.day.Year(), c.day.Month(), c.day.Day(), c.hour, c.minute, 0, 0, zone)
-	}
+// at is the moment a clock time means for somebody in zone. One of today that
+// has passed is refused: whoever said today did not mean tomorrow.
+func (c clock) at(now time.Time, zone *time.Location) (time.Time, error) {
 	day := now.In(zone)
 	on := func(d int) time.Time {
 		return time.Date(day.Year(), day.Month(), day.Day()+d, c.hour, c.minute, 0, 0, zone)
 	}
-	if t := on(0); !c.tomorrow && t.After(now) {
-		return t
+	today := on(0)
+	switch {
+	case !c.day.IsZero():
+		return time.Date(c.day.Year(), c.day.Month(), c.day.Day(), c.hour, c.minute, 0, 0, zone), nil
+	case c.tomorrow:
+		return on(1), nil
+	case today.After(now):
+		return today, nil
+	case c.today:
+		return time.Time{}, environment.Invalid("until", "It is past %s already today; for you it is %s. Say `until tomorrow %[1]s`, or for how long, for example `/dask up for 3h`.",
+			today.Format("15:04"), day.Format("15:04"))
+	default:
+		return on(1), nil
 	}
-	return on(1)
 }

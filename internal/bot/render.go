@@ -14,6 +14,14 @@ func title(e environment.Environment) string {
 	return fmt.Sprintf("Your *%s* `%s`", escape(e.Profile), e.ID)
 }
 
+// titleFor is title for whoever asks about an environment, also another's.
+func titleFor(e environment.Environment, asker string) string {
+	if e.Owner == asker {
+		return title(e)
+	}
+	return fmt.Sprintf("*%s* `%s` of %s", escape(e.Profile), e.ID, escape(e.Owner))
+}
+
 // name is title without markup, for labels and notifications.
 func name(e environment.Environment) string { return e.Profile + " " + e.ID }
 
@@ -59,6 +67,9 @@ func isNow(s environment.State) string {
 }
 
 func costText(c environment.Cost) string {
+	if c.USDPerHour == 0 && c.USDTotal < 0.005 {
+		return "less than $0.01"
+	}
 	if c.USDPerHour == 0 {
 		return fmt.Sprintf("about $%.2f in all", c.USDTotal)
 	}
@@ -122,6 +133,11 @@ func buttons(e environment.Environment) []*buttonElement {
 	}
 }
 
+// buttonsFor leaves out what only the owner may do.
+func buttonsFor(e environment.Environment, asker string) []*buttonElement {
+	return slices.DeleteFunc(buttons(e), func(b *buttonElement) bool { return b.ActionID == actionOpen && e.Owner != asker })
+}
+
 // upMessage acknowledges `up`.
 func upMessage(e environment.Environment, made bool, asker string) message {
 	whose := title(e)
@@ -138,17 +154,14 @@ func upMessage(e environment.Environment, made bool, asker string) message {
 		text = fmt.Sprintf("%s is there already: it is %s. %s", whose, stateWords(e.State), endText(e))
 	}
 	text = strings.TrimSpace(text)
-	return newMessage(text, section(text), actions("env:"+e.ID, buttons(e)...))
+	return newMessage(text, section(text), actions("env:"+e.ID, buttonsFor(e, asker)...))
 }
 
 // statusMessage is `/dask status`.
 func statusMessage(e environment.Environment, look environment.Look, asker string) message {
-	text := strings.TrimSpace(fmt.Sprintf("%s %s. %s", title(e), isNow(e.State), endText(e)))
-	if e.Owner != asker {
-		text = strings.TrimSpace(fmt.Sprintf("*%s* `%s` of %s %s. %s", escape(e.Profile), e.ID, escape(e.Owner), isNow(e.State), endText(e)))
-	}
-	return newMessage(text, section(text), contextLine(escape(e.Message), estimateText(look), workersText(e), costText(look.Cost)),
-		actions("env:"+e.ID, buttons(e)...))
+	text := strings.TrimSpace(fmt.Sprintf("%s %s. %s", titleFor(e, asker), isNow(e.State), endText(e)))
+	return newMessage(text, section(text), contextLine(escape(e.Message), estimateText(e, look), workersText(e), costText(look.Cost)),
+		actions("env:"+e.ID, buttonsFor(e, asker)...))
 }
 
 func workersText(e environment.Environment) string {
@@ -158,8 +171,8 @@ func workersText(e environment.Environment) string {
 	return plural(e.Spec.Workers, "worker")
 }
 
-func estimateText(look environment.Look) string {
-	if look.Estimate.IsZero() {
+func estimateText(e environment.Environment, look environment.Look) string {
+	if look.Estimate.IsZero() || !e.State.Live() || e.State == environment.StateReady {
 		return ""
 	}
 	return "ready around " + moment(look.Estimate)
@@ -263,121 +276,58 @@ func refusalMessage(text string) message {
 	return newMessage(escape(sentence), blocks...)
 }
 
-func extendedText(e environment.Environment) string {
-	return title(e) + " is kept longer. " + endText(e)
+func extendedText(e environment.Environment, asker string) string {
+	return titleFor(e, asker) + " is kept longer. " + endText(e)
 }
 
-func downText(e environment.Environment, already bool) string {
-	if already {
-		return title(e) + " is gone already; nothing of it costs money."
-	}
-	return title(e) + " is being deleted. I tell you when nothing of it is left."
-}
-
-// whyText says why it waits, failed, or will end.
-func whyText(e environment.Environment, look environment.Look, events []environment.Event, asker string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s. ", title(e), isNow(e.State))
+func downText(e environment.Environment, already bool, asker string) string {
 	switch {
-	case e.State == environment.StateFailed && e.Failure != nil:
-		fmt.Fprintf(&b, "%s\nNothing of it is kept; `/dask up %s` tries again.", escape(e.Failure.Message), e.Profile)
-	case e.Desired == environment.Absent:
-		b.WriteString(endedBy(e, events, asker))
-	case e.State == environment.StateReady:
-		b.WriteString(whyEnds(e, look))
+	case already:
+		return titleFor(e, asker) + " is gone already; nothing of it costs money."
+	case e.Owner != asker:
+		return titleFor(e, asker) + " is being deleted. They are told that you asked for it."
 	default:
-		fmt.Fprintf(&b, "%s It has been at this for %s", escape(e.Message), environment.FormatDuration(since(e, look)))
-		if est := estimateText(look); est != "" {
-			b.WriteString(" and should be " + est)
-		}
-		b.WriteString(".")
-	}
-	if last := lastProblem(e, events); last != "" {
-		b.WriteString("\nThe last problem: " + escape(last))
-	}
-	return b.String()
-}
-
-// whyEnds says what is known of its use, and when and why it ends.
-func whyEnds(e environment.Environment, look environment.Look) string {
-	if e.Protected != nil {
-		return "It is protected by " + escape(e.Protected.By) + ": only a person ends it."
-	}
-	parts := []string{useText(e, look)}
-	j, policy := look.Judgement, look.Terms.Policy
-	switch {
-	case j.At.IsZero():
-		parts = append(parts, "Nothing ends it at a certain time.")
-	case j.Cause.ForWantOfUse():
-		parts = append(parts, "If that stays so, it ends "+moment(j.At)+".")
-	case j.Cause == environment.EndMaximum:
-		parts = append(parts, "It ends "+moment(j.At)+", when it has lived as long as is allowed.")
-	default:
-		parts = append(parts, "It ends "+moment(j.At)+", when its time is over.")
-	}
-	if policy.Idle > 0 && !j.Cause.ForWantOfUse() {
-		parts = append(parts, "It would end earlier after "+environment.FormatDuration(policy.Idle)+" without use.")
-	}
-	return strings.Join(append(parts, "`/dask extend 2h` keeps it longer."), " ")
-}
-
-// useText is what was last seen of its use.
-func useText(e environment.Environment, look environment.Look) string {
-	why := escape(strings.TrimSuffix(look.Use.Verdict.Reason, "."))
-	switch {
-	case e.KeepUntil.After(look.Now):
-		return "It counts as in use until " + moment(e.KeepUntil) + ", because somebody asked for that."
-	case look.Use.Verdict.Is == environment.VerdictActive:
-		return "It is in use: " + why + "."
-	case look.Use.Verdict.Is == environment.VerdictIdle:
-		return "It is idle: " + why + "."
-	case look.Use.Verdict.Is == environment.VerdictUnknown:
-		return "Nobody can tell at the moment whether it is in use: " + why + ". That never ends it."
-	default:
-		return "Nobody has looked yet whether it is in use."
+		return title(e) + " is being deleted. I tell you when nothing of it is left."
 	}
 }
 
-// since is how long the present phase has lasted, as far as the estimate knows
-// the time.
-func since(e environment.Environment, look environment.Look) time.Duration {
-	if look.Now.IsZero() || look.Now.Before(e.PhaseSince) {
-		return 0
-	}
-	return look.Now.Sub(e.PhaseSince).Round(time.Second)
+func scaledText(e environment.Environment, asker string) string {
+	return fmt.Sprintf("%s is changing to %s.", titleFor(e, asker), plural(e.Spec.Workers, "worker"))
 }
 
-func lastProblem(e environment.Environment, events []environment.Event) string {
-	if !e.State.Live() || e.State == environment.StateReady {
-		return ""
+func packagesText(e environment.Environment, asker string) string {
+	have := "no extra packages"
+	if len(e.Spec.Packages) > 0 {
+		have = "`" + strings.Join(e.Spec.Packages, "`, `") + "`"
 	}
-	for _, ev := range slices.Backward(events) {
-		if ev.Type == environment.EventRetry {
-			return ev.Message
-		}
-	}
-	return ""
+	return fmt.Sprintf("%s will have %s. Notebook and workers restart with them.", titleFor(e, asker), escape(have))
 }
 
-// endedBy says who or what ended it.
-func endedBy(e environment.Environment, events []environment.Event, asker string) string {
-	for _, ev := range slices.Backward(events) {
-		if ev.Type != environment.EventStopping {
-			continue
-		}
-		switch ev.Actor {
-		case asker, "slack":
-			if ev.Actor == e.Owner {
-				return "You asked for that."
-			}
-			return ev.Actor + " asked for that."
-		case e.Owner:
-			return e.Owner + " asked for that."
-		case reaper:
-			return endedBecause(e.EndedBecause)
-		default:
-			return escape(ev.Actor) + " asked for that."
-		}
+func priceText(e environment.Environment, c environment.Cost, asker string) string {
+	return fmt.Sprintf("%s: %s. An estimate from list prices of %s, not a bill.", titleFor(e, asker), costText(c), c.PricesAsOf)
+}
+
+// knownText says who somebody is.
+func knownText(who environment.Caller) string {
+	role := map[environment.Role]string{environment.RoleStudent: "a student", environment.RoleAdmin: "an admin",
+		environment.RoleStaff: "staff of " + strings.Join(who.Courses, ", ")}[who.Role]
+	return fmt.Sprintf("Your Slack account is linked: daskbot knows you as `%s`, %s.", escape(who.Subject), escape(role))
+}
+
+func linkedText(subject string) string {
+	return fmt.Sprintf("Your Slack account is linked: daskbot knows you as `%s` from now on.", escape(subject))
+}
+
+func projectText(id string) string {
+	if id == "" {
+		return "No Google Cloud project of yours is linked; your course's or the default one pays. `/dask project PROJECT-ID` links one."
 	}
-	return ""
+	return fmt.Sprintf("Your project `%s` pays for what you start from now on. `/dask project none` unlinks it.", id)
+}
+
+func projectLinkedText(id string) string {
+	if id == "" {
+		return "Your project is no longer linked; your course's or the default one pays."
+	}
+	return fmt.Sprintf("Your project `%s` is linked and pays for what you start from now on.", id)
 }

@@ -39,7 +39,7 @@ func progressMessage(e environment.Environment, look environment.Look, events []
 	if e.State.Live() && e.State != environment.StateReady {
 		detail = escape(e.Message)
 	}
-	return newMessage(text, append(blocks, contextLine(detail, estimateText(look)), actions("env:"+e.ID, buttons(e)...))...)
+	return newMessage(text, append(blocks, contextLine(detail, estimateText(e, look)), actions("env:"+e.ID, buttons(e)...))...)
 }
 
 func progressText(e environment.Environment, look environment.Look, events []environment.Event) string {
@@ -116,7 +116,15 @@ func planText(tasks []*slack.TaskCardBlock) string {
 // it may be kept.
 func readyMessage(e environment.Environment, c environment.Credentials, longest time.Duration) message {
 	text := strings.TrimSpace(title(e) + " is ready. " + endText(e))
-	var login []string
+	all := append([]*buttonElement{linkButton(actionLink, "Open", c.URL, "Open "+name(e)+" in the browser")}, extendButtons(e, longest)...)
+	m := newMessage(text, section(text), section(loginText(c)), actions("env:"+e.ID, append(all, stopButton(e))...))
+	m.bare = clip(text+" <"+c.URL+"> `/dask open` shows the login.", maxText)
+	return m
+}
+
+// loginText is the address and the secret that opens it.
+func loginText(c environment.Credentials) string {
+	login := []string{"<" + c.URL + ">"}
 	if c.Username != "" {
 		login = append(login, "User name: `"+c.Username+"`")
 	}
@@ -126,9 +134,7 @@ func readyMessage(e environment.Environment, c environment.Credentials, longest 
 	case !c.Password.IsZero():
 		login = append(login, "Password: `"+c.Password.Reveal()+"`")
 	}
-	all := append([]*buttonElement{linkButton(actionLink, "Open", c.URL, "Open "+name(e)+" in the browser")}, extendButtons(e, longest)...)
-	return newMessage(text, section(text), section("<"+c.URL+">\n"+strings.Join(login, "\n")),
-		actions("env:"+e.ID, append(all, stopButton(e))...))
+	return strings.Join(login, "\n")
 }
 
 // extendButtons offer what policy allows.
@@ -155,14 +161,17 @@ func wasReadyMessage(e environment.Environment) message {
 // warnedMessage tells that it ends, why, and what can be done about it.
 func warnedMessage(e environment.Environment, longest time.Duration) message {
 	text := fmt.Sprintf("%s ends %s. %s", title(e), moment(e.Ending.At), endsBecause(e.Ending.Cause))
+	if e.Ending.Cause.ByCourse() {
+		longest = 0 // extending it would not help
+	}
 	next := "Everything in it is deleted then, also the notebooks: download what you want to keep."
 	switch used := e.Ending.Cause.ForWantOfUse(); {
 	case used && longest > 0:
-		next = "Go on working in it, or extend it, and it stays. " + next
+		next += " Or go on working in it, or extend it, and it stays."
 	case used:
-		next = "Go on working in it and it stays. " + next
+		next += " Or go on working in it, and it stays."
 	case longest > 0:
-		next = "Extend it and it stays. " + next
+		next += " Or extend it, and it stays."
 	}
 	return newMessage(text, section(text), section(next), actions("env:"+e.ID, append(extendButtons(e, longest), stopNowButton(e))...))
 }
@@ -184,6 +193,10 @@ func endsBecause(c environment.EndCause) string {
 		return "Its class is over, and nobody is using it."
 	case environment.EndMaximum:
 		return "That is the longest it may live."
+	case environment.EndLeft:
+		return "You are no longer on the roster of its course; ask the course's staff if that is a mistake."
+	case environment.EndCourse:
+		return "Its course ends then."
 	default:
 		return "Its time is over then."
 	}
@@ -200,6 +213,10 @@ func endedBecause(c environment.EndCause) string {
 		return "Its class was over, and nobody was using it."
 	case environment.EndMaximum:
 		return "It had lived as long as is allowed."
+	case environment.EndLeft:
+		return "Its owner was no longer on the roster of its course."
+	case environment.EndCourse:
+		return "Its course has ended."
 	default:
 		return "Its time was over."
 	}
@@ -263,6 +280,17 @@ func failedMessage(e environment.Environment) message {
 func undoneMessage(e environment.Environment, why string) message {
 	text := strings.TrimSpace(title(e) + " runs as before. " + escape(why))
 	return newMessage(text, section(text), actions("env:"+e.ID, buttons(e)...))
+}
+
+// wasUndoneMessage takes its place once there is nothing to run any more.
+func wasUndoneMessage(e environment.Environment) message {
+	text := fmt.Sprintf("A change of *%s* `%s` was taken back. It %s.", escape(e.Profile), e.ID, isNow(e.State))
+	return newMessage(text, section(text))
+}
+
+// budgetMessage tells how much of a budget is spent.
+func budgetMessage(sentence string) message {
+	return newMessage(escape(sentence), section(escape(sentence)), contextLine("`/dask list` shows what is running; `/dask down` ends what you do not need."))
 }
 
 // endedMessage is the last word.

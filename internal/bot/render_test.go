@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,9 +59,14 @@ func golden(t *testing.T, name string, v any) {
 	if err := enc.Encode(v); err != nil {
 		t.Fatal(err)
 	}
+	goldenText(t, name, got.String())
+}
+
+func goldenText(t *testing.T, name, got string) {
+	t.Helper()
 	file := filepath.Join("testdata", name)
 	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,7 +74,7 @@ func golden(t *testing.T, name string, v any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s; run the test with -update and read the difference (-want +got):\n%s", name, diff)
 	}
 }
@@ -89,6 +96,8 @@ func TestMessages(t *testing.T) {
 		Use: environment.Use{Verdict: environment.Verdict{Is: environment.VerdictActive, Reason: "a notebook has been computing for 20m"}}}
 	unused := environment.Look{Now: day, Terms: terms, Judgement: environment.Judgement{At: day.Add(time.Hour), Cause: environment.EndIdle},
 		Use: environment.Use{Verdict: environment.Verdict{Is: environment.VerdictIdle, Reason: "last used 30m ago"}}}
+	left := unused
+	left.Judgement.Cause = environment.EndLeft
 	for name, m := range map[string]message{
 		"up_made":         upMessage(sample(environment.StatePending, environment.PhaseQueued), true, "ada@uni.edu"),
 		"up_found":        upMessage(running(), false, "ada@uni.edu"),
@@ -102,6 +111,8 @@ func TestMessages(t *testing.T) {
 		"ready":           readyMessage(running(), login, 4*time.Hour),
 		"ready_token":     readyMessage(running(), token, time.Hour),
 		"failed":          failedMessage(over(environment.StateFailed, quota)),
+		"ready_bare":      readyMessage(running(), login, 4*time.Hour).withoutBlocks(),
+		"undone_ended":    wasUndoneMessage(over(environment.StateDeleted, nil)),
 		"undone":          undoneMessage(running(), "The change did not work and was taken back. There is no package xgbost."),
 		"ended_by_time":   endedMessage(over(environment.StateDeleted, nil), done, byReaper),
 		"ended_by_staff":  endedMessage(over(environment.StateDeleted, nil), done, byStaff),
@@ -110,6 +121,10 @@ func TestMessages(t *testing.T) {
 		"warned_unused":   warnedMessage(ending(environment.EndUnused), 0),
 		"warned_deadline": warnedMessage(ending(environment.EndDeadline), 90*time.Minute),
 		"warned_maximum":  warnedMessage(ending(environment.EndMaximum), 0),
+		"warned_left":     warnedMessage(ending(environment.EndLeft), 4*time.Hour),
+		"warned_course":   warnedMessage(ending(environment.EndCourse), 4*time.Hour),
+		"budget":          budgetMessage("80 % of your budget in the course ml for November 2026 is spent: about $4.00 of $5.00."),
+		"why_left":        newMessage(whyText(running(), left, nil, "ada@uni.edu")),
 		"warned_before":   wasWarnedMessage(ending(environment.EndIdle), look, nil),
 		"warned_used":     wasWarnedMessage(running(), inUse, byItself(environment.EventKept)),
 		"warned_extended": wasWarnedMessage(running(), look, []environment.Event{{Type: environment.EventExtended, Actor: "ada@uni.edu"}}),
@@ -132,19 +147,142 @@ func TestMessages(t *testing.T) {
 	} {
 		golden(t, name+".json", map[string]any{"text": m.text, "blocks": m.blocks})
 	}
-	golden(t, "home_student.json", homeBlocks(environment.Caller{Role: environment.RoleStudent}, nil, []environment.Environment{running()}, nil, map[string]environment.Look{"kq7wm2xd": look}))
-	ml, ready := environment.Course{ID: "ml", Title: "Machine learning", Members: []string{"ada@uni.edu", "bob@uni.edu"}}, running()
+	looks := map[string]environment.Look{"kq7wm2xd": look}
+	golden(t, "home_student.json", home{who: environment.Caller{Role: environment.RoleStudent}, mine: []environment.Environment{running()}, looks: looks}.blocks())
+	ml, ready := environment.Course{ID: "ml", Title: "Machine learning", Members: []environment.Member{{Subject: "ada@uni.edu"}, {Subject: "bob@uni.edu"}}}, running()
 	golden(t, "class_status.json", classMessage(environment.CourseStatus{Course: ml, Seats: []environment.Seat{
 		{Subject: "ada@uni.edu", Member: true, Environment: &ready, Look: unused}, {Subject: "bob@uni.edu", Member: true}}}).blocks)
-	golden(t, "class_up.json", batchMessage(verbUp, environment.Batch{Course: "ml", Items: []environment.BatchItem{
+	part := []environment.BatchItem{
 		{Subject: "ada@uni.edu", Outcome: environment.OutcomeExisting}, {Subject: "bob@uni.edu", Outcome: environment.OutcomeStarted},
-		{Subject: "eve@uni.edu", Outcome: environment.OutcomeRefused, Reason: "No more can be made."}}}, true).blocks)
-	golden(t, "home_staff.json", homeBlocks(environment.Caller{Role: environment.RoleStaff}, []environment.Course{ml}, nil, []environment.Environment{running()}, map[string]environment.Look{"kq7wm2xd": look}))
-	profiles := catalogue{}.Profiles()
-	golden(t, "modal_up.json", upModal(profiles, "daskhub"))
+		{Subject: "eve@uni.edu", Outcome: environment.OutcomeRefused, Reason: "No more can be made. End one with `daskbot down` first."}, {Subject: "late@uni.edu"}}
+	golden(t, "class_up.json", orderMessage(environment.CourseOrder{Course: "ml", Action: environment.ScheduleUp, Items: part[:3]}).blocks)
+	golden(t, "class_given_up.json", orderMessage(environment.CourseOrder{Course: "ml", Action: environment.ScheduleUp, Items: part,
+		Problem: "it could not be carried out within 1h and was given up."}).blocks)
+	golden(t, "class_budget.json", orderMessage(environment.CourseOrder{Course: "ml", Notice: "80 % of the budget of the course ml for November 2026 is spent: about $80.00 of $100.00."}).blocks)
+	golden(t, "class_nothing.json", orderMessage(environment.CourseOrder{Course: "ml", Action: environment.ScheduleDown}).blocks)
+	golden(t, "home_staff.json", home{who: environment.Caller{Role: environment.RoleStaff}, courses: []environment.Course{ml}, others: []environment.Environment{running()}, looks: looks}.blocks())
+	golden(t, "modal_up.json", upModal(offers(), "daskhub"))
+	golden(t, "modal_login.json", loginModal(running(), login))
 	golden(t, "modal_extend.json", extendModal(running(), 4*time.Hour, time.UTC))
 	golden(t, "help.json", help(""))
 	golden(t, "help_up.json", help("up"))
+}
+
+// offers are the profiles of the tests; one of them takes no packages and lives
+// shorter.
+func offers() []environment.Offer {
+	var all []environment.Offer
+	for _, p := range (catalogue{}).Profiles() {
+		o := environment.Offer{Profile: p, Policy: catalogue{}.Policy()}
+		if p.Name == "dask" {
+			o.Profile.Packages, o.Profile.Workers.Max, o.Policy.MaxTTL = false, 4, 8*time.Hour
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// TestAnswers are those that are one sentence each.
+func TestAnswers(t *testing.T) {
+	e, other := running(), "teacher"
+	e.Spec.Packages = []string{"lightgbm==4.5.0", "xgboost"}
+	bare := e
+	bare.Spec.Workers, bare.Spec.Packages = 1, nil
+	cost := environment.Cost{USDPerHour: 0.42, USDTotal: 0.07, PricesAsOf: "2026-07-30"}
+	golden(t, "answers.json", map[string]string{
+		"extended":          extendedText(e, e.Owner),
+		"extended_of_other": extendedText(e, other),
+		"down":              downText(e, false, e.Owner),
+		"down_of_other":     downText(e, false, other),
+		"down_already":      downText(over(environment.StateDeleted, nil), true, e.Owner),
+		"scale":             scaledText(e, e.Owner),
+		"scale_to_one":      scaledText(bare, other),
+		"packages":          packagesText(e, e.Owner),
+		"packages_none":     packagesText(bare, e.Owner),
+		"cost":              priceText(e, cost, e.Owner),
+		"cost_of_other":     priceText(e, environment.Cost{USDTotal: 1.234, PricesAsOf: "2026-07-30"}, other),
+		"link":              knownText(environment.Caller{Subject: "ada@uni.edu", Role: environment.RoleStudent}),
+		"link_staff":        knownText(environment.Caller{Subject: "teacher", Role: environment.RoleStaff, Courses: []string{"de-2026", "ml"}}),
+		"link_admin":        knownText(environment.Caller{Subject: "root", Role: environment.RoleAdmin}),
+		"link_code":         linkedText("ada@uni.edu"),
+		"project":           projectText("my-class-2026"),
+		"project_none":      projectText(""),
+		"project_linked":    projectLinkedText("my-class-2026"),
+		"project_unlinked":  projectLinkedText(""),
+		"class_up":          orderedText("ml", environment.ScheduleUp),
+		"class_down":        orderedText("ml", environment.ScheduleDown),
+	})
+}
+
+// seats are a class in which every fifth is idle and every tenth has nothing.
+func seats(n int) environment.CourseStatus {
+	status := environment.CourseStatus{Course: environment.Course{ID: "ml", Title: "Machine learning"}}
+	for i := range n {
+		subject := fmt.Sprintf("student-%03d@university.example", i)
+		status.Course.Members = append(status.Course.Members, environment.Member{Subject: subject})
+		seat := environment.Seat{Subject: subject, Member: true}
+		if i%10 != 9 {
+			e := running()
+			e.ID, e.Owner = fmt.Sprintf("kq7wm%03d", i), subject
+			seat.Environment = &e
+			seat.Look.Cost = environment.Cost{USDPerHour: 0.42, USDTotal: 1.23}
+		}
+		if i%5 == 0 {
+			seat.Look.Use.Verdict = environment.Verdict{Is: environment.VerdictIdle, Reason: "last used 30m ago"}
+		}
+		status.Seats = append(status.Seats, seat)
+	}
+	return status
+}
+
+// TestALargeClass: nobody is left out of what is shown without a word.
+func TestALargeClass(t *testing.T) {
+	golden(t, "class_status_150.json", classMessage(seats(150)).blocks)
+	large := classMessage(seats(600))
+	text := string(must(json.Marshal(large.blocks)))
+	if len(text) > maxMessage || !strings.Contains(text, "432 ready") && !strings.Contains(text, "540 ready") || !strings.Contains(text, " of 540; `daskbot course status ml` on the command line shows everybody.") {
+		t.Errorf("got %d bytes: %s; want what it comes to, and a hint that there is more", len(text), text)
+	}
+	var refused []environment.BatchItem
+	for _, seat := range seats(300).Seats {
+		refused = append(refused, environment.BatchItem{Subject: seat.Subject, Outcome: environment.OutcomeRefused, Reason: "No more can be made: the course has 200 environments, and that is the limit."})
+	}
+	order := orderMessage(environment.CourseOrder{Course: "ml", Action: environment.ScheduleUp, Items: refused})
+	if text := string(must(json.Marshal(order.blocks))); len(text) > maxMessage || !strings.Contains(text, " of 300 reasons") {
+		t.Errorf("got %d bytes: %s; want a hint that there is more", len(text), text)
+	}
+	many := newMessage("A text.", slices.Repeat([]block{section(strings.Repeat("x", 1000))}, 20)...)
+	if text := string(must(json.Marshal(many.blocks))); len(text) > maxMessage || !strings.Contains(text, "There is more than fits here") {
+		t.Errorf("got %s; want a hint that there is more", text)
+	}
+}
+
+// TestHomeOfAnAdmin: with more courses and environments than there is room for,
+// it says so.
+func TestHomeOfAnAdmin(t *testing.T) {
+	status := seats(222)
+	h := home{who: environment.Caller{Role: environment.RoleAdmin}, more: true, looks: map[string]environment.Look{}}
+	for _, seat := range status.Seats {
+		if seat.Environment != nil {
+			h.others, h.looks[seat.Environment.ID] = append(h.others, *seat.Environment), seat.Look
+		}
+	}
+	h.others = h.others[:ofOthers]
+	for i := range 7 {
+		h.courses = append(h.courses, environment.Course{ID: fmt.Sprintf("course-%d", i), Title: "A course"})
+	}
+	blocks := h.blocks()
+	golden(t, "home_admin.json", blocks)
+	if len(blocks) > maxViewBlocks {
+		t.Errorf("got %d blocks; want at most %d", len(blocks), maxViewBlocks)
+	}
+}
+
+// TestManifests are what people paste.
+func TestManifests(t *testing.T) {
+	goldenText(t, "manifest_http.yaml", Manifest("https://daskbot.example.edu/", ""))
+	goldenText(t, "manifest_socket.yaml", Manifest("", ""))
+	goldenText(t, "manifest_oauth.yaml", Manifest("https://daskbot.example.edu", "https://daskbot.example.edu/slack/oauth"))
 }
 
 // TestLimits: whatever comes from elsewhere, Slack takes the message.

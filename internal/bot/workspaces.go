@@ -17,6 +17,7 @@ type clients struct {
 	config Config
 	mu     sync.Mutex
 	teams  map[string]team
+	joined chan struct{} // gets a value when there is another one
 }
 
 type team struct {
@@ -35,6 +36,10 @@ func (c *clients) of(name string, token environment.Secret) *client {
 		config.BotToken = token
 		known = team{token, newClient(config)}
 		c.teams[name] = known
+		select {
+		case c.joined <- struct{}{}:
+		default: // a value is waiting already
+		}
 	}
 	return known.api
 }
@@ -75,10 +80,12 @@ func (b *Bot) vouched(ctx context.Context, a account) error {
 
 // forget a team's token: Slack has taken it back.
 func (b *Bot) forget(ctx context.Context, ev event) error {
-	b.log.Warn("slack has taken back the app's access; nobody there is told anything until it is installed again", "event", ev.kind, "slack_team", ev.from.team)
 	err := b.service.ForgetWorkspace(ctx, ev.from.team, b.clients.config.BotToken, ev.at)
 	if environment.CodeOf(err) == environment.CodeConflict { // the other of the two events, at the same moment
 		err = b.service.ForgetWorkspace(ctx, ev.from.team, b.clients.config.BotToken, ev.at)
+	}
+	if err == nil {
+		b.log.Warn("slack has taken back the app's access; nobody there is told anything until it is installed again", "event", ev.kind, "slack_team", ev.from.team)
 	}
 	return err
 }
@@ -102,7 +109,7 @@ func (a account) is(b account) bool {
 func (b *Bot) write(ctx context.Context, to account, channel string, m message, kind string) error {
 	api, err := b.client(ctx, to.team)
 	if err == nil {
-		_, _, err = api.post(ctx, channel, m, mark("", kind))
+		_, _, _, err = api.post(ctx, channel, mark("", kind), m, m.withoutBlocks())
 	}
 	return err
 }

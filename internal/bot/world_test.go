@@ -37,7 +37,9 @@ type slackServer struct {
 	mu       sync.Mutex
 	messages []*posted
 	answers  []string // to response_urls
-	members  int      // that users.list knows: UM0, UM1, …
+	views    []string // modals that were opened
+	homes    map[string]string
+	members  int // that users.list knows: UM0, UM1, …
 	calls    map[string]int
 	used     map[string][]string // tokens, by method
 	fault    func(method string, w http.ResponseWriter) (struck bool)
@@ -86,11 +88,12 @@ func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Reques
 	case "users.info":
 		reply["user"] = user(r.Form.Get("user"))
 	case "users.list":
-		members := []any{}
-		for i := range s.members {
-			members = append(members, user("UM"+strconv.Itoa(i)))
-		}
-		reply["members"] = members
+		reply["members"], reply["response_metadata"] = s.page(r.Form.Get("limit"), r.Form.Get("cursor"))
+	case "views.open":
+		s.views = append(s.views, string(jsonOf(r).View))
+	case "views.publish":
+		said := jsonOf(r)
+		s.homes[said.User] = string(said.View)
 	case "conversations.open":
 		reply["channel"] = map[string]string{"id": "D" + strings.TrimLeft(r.Form.Get("users"), "U")}
 	case "conversations.history":
@@ -109,6 +112,32 @@ func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Reques
 		s.answers = append(s.answers, a.Text)
 	}
 	_ = json.NewEncoder(w).Encode(reply)
+}
+
+// viewCall is a method about a view, which takes JSON.
+type viewCall struct {
+	User string          `json:"user_id"`
+	View json.RawMessage `json:"view"`
+}
+
+func jsonOf(r *http.Request) (said viewCall) {
+	_ = json.NewDecoder(r.Body).Decode(&said)
+	return said
+}
+
+// page of the members, from the cursor on.
+func (s *slackServer) page(limit, cursor string) ([]any, map[string]string) {
+	most, _ := strconv.Atoi(limit)
+	from, _ := strconv.Atoi(cursor)
+	to, next := min(from+most, s.members), ""
+	if to < s.members {
+		next = strconv.Itoa(to)
+	}
+	members := []any{}
+	for i := from; i < to; i++ {
+		members = append(members, user("UM"+strconv.Itoa(i)))
+	}
+	return members, map[string]string{"next_cursor": next}
 }
 
 // user is what Slack says about one.
@@ -147,12 +176,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, slack: &slackServer{calls: map[string]int{}, used: map[string][]string{}}, now: time.Now().UTC().Truncate(time.Millisecond)}
+	w := &world{t: t, slack: &slackServer{calls: map[string]int{}, used: map[string][]string{}, homes: map[string]string{}}, now: time.Now().UTC().Truncate(time.Millisecond)}
 	server := httptest.NewServer(w.slack)
 	t.Cleanup(server.Close)
 	w.url = server.URL + "/"
 	w.store = storetest.Open(t)
-	w.service = environment.NewService(environment.ServiceConfig{Store: w.store, Feed: &environment.Feed{}, Catalogue: catalogue{},
+	w.service = environment.NewService(environment.ServiceConfig{Store: w.store, Feed: &environment.Feed{}, Catalogue: catalogue{}, Roster: catalogue{},
 		Installation: "test", Now: func() time.Time { return w.now }})
 	w.bot = w.newBot()
 	return w
@@ -212,6 +241,56 @@ func (w *world) deliver(body string) string {
 		w.t.Fatalf("got %d %q, %v; want an ephemeral answer", rec.Code, rec.Body, err)
 	}
 	return a.Text
+}
+
+// click a button; responseURL is "" on the home tab.
+func (w *world) click(user, action, value, responseURL string) {
+	w.t.Helper()
+	w.interact(clickBody(user, action, value, responseURL, environment.NewID()))
+}
+
+func clickBody(user, action, value, responseURL, trigger string) map[string]any {
+	return map[string]any{"type": clicked, "team": map[string]string{"id": "T1"}, "user": map[string]string{"id": user}, "trigger_id": trigger,
+		"response_url": responseURL, "actions": []any{map[string]string{"action_id": action, "value": value, "action_ts": "1.5"}}}
+}
+
+// interact delivers an interaction and returns the acknowledgement.
+func (w *world) interact(payload map[string]any) string {
+	w.t.Helper()
+	text, err := json.Marshal(payload)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	rec := w.serve(w.request("/slack/interactions", url.Values{"payload": {string(text)}}.Encode()))
+	if rec.Code != http.StatusOK {
+		w.t.Fatalf("got %d %s; want 200", rec.Code, rec.Body)
+	}
+	return rec.Body.String()
+}
+
+// finish what was put off.
+func (w *world) finish() {
+	w.t.Helper()
+	for {
+		select {
+		case f := <-w.bot.later:
+			w.now = w.now.Add(perChannel) // one message after the other
+			f(w.t.Context())
+		default:
+			return
+		}
+	}
+}
+
+// last message that was posted.
+func (w *world) last() posted {
+	w.t.Helper()
+	w.slack.mu.Lock()
+	defer w.slack.mu.Unlock()
+	if len(w.slack.messages) == 0 {
+		w.t.Fatal("nothing was posted")
+	}
+	return *w.slack.messages[len(w.slack.messages)-1]
 }
 
 func (w *world) environments() []environment.Environment {
@@ -282,11 +361,20 @@ func (c catalogue) Profiles() []environment.Profile {
 	return []environment.Profile{a, b}
 }
 func (catalogue) DefaultProfile() string { return "daskhub" }
-func (catalogue) Project(string) string  { return "class-project" }
+func (catalogue) Project() string        { return "class-project" }
 func (catalogue) Policy() environment.Policy {
 	return environment.Policy{TTL: 4 * time.Hour, MaxTTL: 12 * time.Hour, Extension: 4 * time.Hour, MaxPerOwner: 3}
 }
-func (catalogue) CoursePolicy(string) environment.Policy { return environment.Policy{} }
-func (catalogue) CourseProfile(string) string            { return "" }
-func (catalogue) Course(id string) bool                  { return id == "" || id == "ml" }
-func (catalogue) Staff(string) []string                  { return []string{"uteacher@uni.edu"} }
+
+// Class is the one course there is.
+func (catalogue) Class(_ context.Context, id string) (environment.Course, error) {
+	if id != "ml" {
+		return environment.Course{}, environment.Errorf(environment.CodeNotFound, "There is no such course.")
+	}
+	return environment.Course{ID: "ml", Staff: []string{"uteacher@uni.edu"}, Origin: environment.OriginConfiguration}, nil
+}
+
+func (c catalogue) Classes(ctx context.Context) ([]environment.Course, error) {
+	ml, err := c.Class(ctx, "ml")
+	return []environment.Course{ml}, err
+}

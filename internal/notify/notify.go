@@ -15,9 +15,6 @@ type Config struct {
 	Feed     *environment.Feed
 	Notifier environment.Notifier
 	Log      *slog.Logger
-	// Holder names this process among replicas on one store, of which one at a
-	// time tells. Empty: there is only this one.
-	Holder string
 	// Parallel is how many environments are told about at once; default 8.
 	Parallel int
 	// Timeout bounds one telling; default 20 seconds.
@@ -28,15 +25,16 @@ type Config struct {
 type Outbox struct {
 	Config
 	cursor  cursor
-	saved   int64 // the position that is stored
 	read    int64 // the last event seen
 	pending map[string]*item
 	running int
 	results chan result
 }
 
-// item is an environment that something has to be told about.
+// item is an environment that something has to be told about, or a command for
+// a class.
 type item struct {
+	order   bool
 	first   int64 // the oldest event that was not yet told
 	upTo    int64 // the newest
 	telling int64 // the newest when the telling under way began; 0 when none is
@@ -56,7 +54,7 @@ const (
 	saveEvery  = time.Second
 	batch      = 500
 	firstRetry = 2 * time.Second
-	lastRetry  = 2 * time.Minute
+	lastRetry  = 30 * time.Second // no longer: somebody waits for it
 )
 
 // New makes an Outbox. It starts nothing.
@@ -73,13 +71,14 @@ func New(c Config) (*Outbox, error) {
 	return &Outbox{Config: c}, nil
 }
 
-// Run tells until ctx ends. A notifier or a store that does not answer is
-// tried again for ever, and is never an error.
+// Run tells until ctx ends; of several replicas only the leader runs it. A
+// notifier or a store that does not answer is tried again for ever, and is
+// never an error.
 func (o *Outbox) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		turn, err := o.takeTurn(ctx)
+		err := o.load(ctx)
 		if err == nil {
-			err = o.tellWhile(ctx, turn)
+			err = o.tellFrom(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			o.Log.Warn("read the outbox", "reason", err.Error(), "notifier", o.Notifier.Name())
@@ -98,11 +97,11 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// tellWhile runs one turn: from taking the cursor to losing it.
-func (o *Outbox) tellWhile(ctx context.Context, turn time.Time) error {
+// tellFrom tells what came after the cursor, until ctx ends or the cursor cannot be moved.
+func (o *Outbox) tellFrom(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	o.pending, o.running, o.results = map[string]*item{}, 0, make(chan result)
-	o.read, o.saved = o.cursor.Seq, o.cursor.Seq
+	o.read = o.cursor.Seq
 	defer func() {
 		cancel()
 		for o.running > 0 {
@@ -113,7 +112,7 @@ func (o *Outbox) tellWhile(ctx context.Context, turn time.Time) error {
 	defer unsubscribe()
 	tick := time.NewTimer(0)
 	defer tick.Stop()
-	nextRead, nextSave := turn, turn.Add(saveEvery)
+	nextRead, nextSave := time.Time{}, time.Now().Add(saveEvery)
 	for {
 		now := time.Now()
 		if !now.Before(nextRead) {
@@ -127,7 +126,7 @@ func (o *Outbox) tellWhile(ctx context.Context, turn time.Time) error {
 			}
 		}
 		if !now.Before(nextSave) {
-			if err := o.saveTurn(ctx, now); err != nil {
+			if err := o.save(ctx); err != nil {
 				return err
 			}
 			nextSave = now.Add(saveEvery)
@@ -153,7 +152,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// readEvents notes which environments something happened to.
+// readEvents notes which environments something happened to, and which
+// commands for a class are done.
 func (o *Outbox) readEvents(ctx context.Context) (full bool, err error) {
 	events, err := o.Store.EventsSince(ctx, o.read, batch)
 	if err != nil {
@@ -161,13 +161,17 @@ func (o *Outbox) readEvents(ctx context.Context) (full bool, err error) {
 	}
 	for _, ev := range events {
 		o.read = ev.Seq
-		if ev.Environment == "" {
+		id := ev.Environment
+		if id == "" {
+			id = ev.Order
+		}
+		if id == "" {
 			continue
 		}
-		it := o.pending[ev.Environment]
+		it := o.pending[id]
 		if it == nil {
-			it = &item{first: ev.Seq}
-			o.pending[ev.Environment] = it
+			it = &item{first: ev.Seq, order: ev.Environment == ""}
+			o.pending[id] = it
 		}
 		it.upTo = ev.Seq
 		if it.fails == 0 {
@@ -188,9 +192,12 @@ func (o *Outbox) start(ctx context.Context, now time.Time) {
 		}
 		it.telling = it.upTo
 		o.running++
-		results := o.results
+		results, tell := o.results, o.Tell
+		if it.order {
+			tell = o.report
+		}
 		go func() {
-			again, err := o.tell(ctx, id)
+			again, err := tell(ctx, id)
 			results <- result{id, again, err}
 		}()
 	}
@@ -258,8 +265,9 @@ func backOff(fails int, err error) time.Duration {
 	return min(firstRetry<<min(fails-1, 10), lastRetry)
 }
 
-// tell hands one environment over as it is now.
-func (o *Outbox) tell(ctx context.Context, id string) (time.Duration, error) {
+// Tell hands one environment over as it is now, with what the notifier
+// remembers of it.
+func (o *Outbox) Tell(ctx context.Context, id string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	e, err := o.Store.Environment(ctx, id)
@@ -269,21 +277,53 @@ func (o *Outbox) tell(ctx context.Context, id string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	key := "notify/" + o.Notifier.Name() + "/" + id
-	note, err := o.Store.Note(ctx, key)
-	if err != nil && environment.CodeOf(err) != environment.CodeNotFound {
+	note, err := o.memory(ctx, id)
+	if err != nil {
 		return 0, err
 	}
+	return o.Notifier.Tell(ctx, e, note.Value, o.keeper(&note))
+}
+
+// report hands over how a command for a class came out.
+func (o *Outbox) report(ctx context.Context, id string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	order, err := environment.ReadCourseOrder(ctx, o.Store, id)
+	if environment.CodeOf(err) == environment.CodeNotFound {
+		return 0, nil // over for so long that it is kept no more
+	}
+	if err != nil {
+		return 0, err
+	}
+	note, err := o.memory(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return 0, o.Notifier.Report(ctx, order, note.Value, o.keeper(&note))
+}
+
+// memory is what the notifier remembers of one.
+func (o *Outbox) memory(ctx context.Context, id string) (environment.Note, error) {
+	key := "notify/" + o.Notifier.Name() + "/" + id
+	note, err := o.Store.Note(ctx, key)
+	if environment.CodeOf(err) == environment.CodeNotFound {
+		err = nil
+	}
 	note.Key = key
-	return o.Notifier.Tell(ctx, e, note.Value, func(ctx context.Context, memory string) error {
+	return note, err
+}
+
+// keeper stores what the notifier remembers.
+func (o *Outbox) keeper(note *environment.Note) func(context.Context, string) error {
+	return func(ctx context.Context, memory string) error {
 		note.Value = memory
 		// What was told is kept even when time is up: forgetting it would tell it twice.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if err := o.Store.Commit(ctx, environment.Change{Note: &note}); err != nil {
+		if err := o.Store.Commit(ctx, environment.Change{Note: note}); err != nil {
 			return err
 		}
 		note.Version++
 		return nil
-	})
+	}
 }
