@@ -35,41 +35,16 @@ func (c *Config) Profiles() []environment.Profile {
 // DefaultProfile is the one `up` takes when none is named.
 func (c *Config) DefaultProfile() string { return c.Recipes.Default }
 
-// Project is who pays for a course's environments, or by default.
-func (c *Config) Project(course string) string {
-	if found, ok := c.course(course); ok && found.Project != "" {
-		return found.Project
-	}
-	return c.GKE.Project
-}
+// Project is who pays when neither a person nor a course has a project.
+func (c *Config) Project() string { return c.GKE.Project }
 
 // Policy is the default policy.
 func (c *Config) Policy() environment.Policy { return c.Defaults }
 
-// CoursePolicy is a course's own policy, all zero for an unknown course; it
-// goes between the profile's and the default.
-func (c *Config) CoursePolicy(course string) environment.Policy {
-	found, _ := c.course(course)
-	return found.Policy
-}
-
-// CourseProfile is what a course's students get when they name no profile, ""
-// when the course leaves that to the default.
-func (c *Config) CourseProfile(course string) string {
-	found, _ := c.course(course)
-	return found.Profile
-}
-
-// Course reports whether a course is known. No course ("") always is.
-func (c *Config) Course(id string) bool {
-	_, ok := c.course(id)
-	return ok || id == ""
-}
-
-// Staff are the subjects who teach a course.
-func (c *Config) Staff(course string) []string {
-	found, _ := c.course(course)
-	return found.Staff
+// known reports whether the file defines a course. No course ("") always is.
+func (c *Config) known(course string) bool {
+	_, ok := c.course(course)
+	return ok || course == ""
 }
 
 // Class finds a course with its members; CodeNotFound for an unknown id.
@@ -78,22 +53,39 @@ func (c *Config) Class(_ context.Context, id string) (environment.Course, error)
 	if !ok {
 		return environment.Course{}, environment.Errorf(environment.CodeNotFound, "The configuration names no course %q under courses.", id)
 	}
-	return class(found), nil
+	return c.class(found), nil
 }
 
 // Classes lists the courses, by id.
 func (c *Config) Classes(context.Context) ([]environment.Course, error) {
 	all := make([]environment.Course, 0, len(c.Courses))
 	for _, k := range c.Courses {
-		all = append(all, class(k))
+		all = append(all, c.class(k))
 	}
 	slices.SortFunc(all, func(a, b environment.Course) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
 }
 
-func class(k Course) environment.Course {
-	return environment.Course{ID: k.ID, Title: k.Title, Timezone: k.Timezone, Profile: k.Profile,
-		Staff: slices.Clone(k.Staff), Members: slices.Clone(k.Members)}
+// class is a course as the domain knows it, with its schedules.
+func (c *Config) class(k Course) environment.Course {
+	course := environment.Course{ID: k.ID, Title: k.Title, Timezone: k.Timezone, Profile: k.Profile, Project: k.Project, Policy: k.Policy, Budget: k.Budget,
+		Staff: slices.Clone(k.Staff), Holidays: slices.Clone(k.Holidays), LMS: slices.Clone(k.LMS), Origin: environment.OriginConfiguration, File: c.file}
+	course.EndsAt, _ = environment.ParseEnd(k.EndsAt, k.Timezone) // checked when the file was loaded
+	for _, n := range k.Notifications {
+		course.Notifications = append(course.Notifications, environment.Subscription{URL: n.URL, Events: slices.Clone(n.Events)})
+	}
+	for _, m := range k.Members {
+		member, _ := m.member().Check() // so was this
+		member.Subject = cmp.Or(member.Subject, member.Email)
+		course.Members = append(course.Members, member)
+	}
+	for _, s := range c.Schedules {
+		if s.Course == k.ID {
+			course.Schedules = append(course.Schedules, environment.Schedule{Name: s.Name, Course: k.ID, Timezone: k.Timezone,
+				Action: environment.ScheduleAction(s.Action), Cron: s.Cron, Spread: s.Spread, NotOn: slices.Clone(s.NotOn)})
+		}
+	}
+	return course
 }
 
 func (c *Config) course(id string) (Course, bool) {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/hex"
 	"net"
 	"net/url"
 	"regexp"
@@ -86,7 +85,13 @@ func (k *checker) domain(path string, err error) {
 func (c *Config) check(r *report) {
 	k := c.checker(r)
 	k.hostPort("server.addr", c.Server.Addr)
+	if c.Server.MetricsAddr != "" {
+		k.hostPort("server.metricsAddr", c.Server.MetricsAddr)
+	}
 	k.url("server.externalUrl", c.Server.ExternalURL, "http", "https")
+	k.proxies("server.trustedProxies", c.Server.TrustedProxies)
+	c.Server.Telemetry.check(k)
+	c.Auth.OIDC.check(k)
 	c.Store.check(k)
 	c.GKE.check(k, c.needsCloud())
 	c.checkClusters(k)
@@ -94,7 +99,8 @@ func (c *Config) check(r *report) {
 	c.checkCourses(k)
 	checkPolicy(k, "policy", c.Defaults, environment.Policy{})
 	c.checkSchedules(k)
-	c.checkLater(k)
+	c.checkSlack(k)
+	c.checkLMS(k)
 	c.Limits.check(k)
 	c.checkPricing(k)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -106,13 +112,12 @@ func (s Store) check(k *checker) {
 	if !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) || rest == "" {
 		k.r.add("store.url", "is neither sqlite:PATH, such as sqlite:/var/lib/daskbot/daskbot.db, nor postgres://user@host/database")
 	}
-	if s.Key.IsZero() {
-		return
+	for path, d := range map[string]time.Duration{"store.keepEvents": s.KeepEvents, "store.keepDeliveries": s.KeepDeliveries} {
+		if d != 0 && d < 24*time.Hour {
+			k.r.add(path, "is shorter than a day, within which what is over is still told and repeated; give 1d or more, or 0s for ever")
+		}
 	}
-	// The value is a secret: it is not repeated.
-	if b, err := hex.DecodeString(s.Key.Reveal()); err != nil || (len(b) != 16 && len(b) != 32) {
-		k.r.add("store.key", "is not 16 or 32 bytes in hexadecimal; make one with: openssl rand -hex 32")
-	}
+	s.checkKeys(k)
 }
 
 // needsCloud reports whether some profile makes clusters, so that an
@@ -138,6 +143,16 @@ func (g GKE) check(k *checker, needed bool) {
 	for _, l := range g.Locations {
 		checkLocation(k, "gke.locations", l)
 	}
+	g.checkEndpoints(k)
+	k.domain("gke.serviceAccount", environment.ValidEmail(g.ServiceAccount))
+	if n := g.NodeServiceAccount; n != "" && (environment.ValidEmail(n) != nil || !strings.HasSuffix(n, ".iam.gserviceaccount.com")) {
+		k.r.add("gke.nodeServiceAccount", "is not NAME@PROJECT.iam.gserviceaccount.com; name an account that a project made, or leave it out for each project's default one")
+	}
+}
+
+// checkEndpoints looks at where the cloud is, and how daskbot says there who it
+// is.
+func (g GKE) checkEndpoints(k *checker) {
 	k.oneOf("gke.tokenFrom", g.TokenFrom, TokenFromADC, TokenFromStatic)
 	if g.TokenFrom == TokenFromStatic && g.StaticToken.IsZero() {
 		k.r.add("gke.staticToken", "is missing although tokenFrom is static; write {fromEnv: NAME}")
@@ -151,8 +166,6 @@ func (g GKE) check(k *checker, needed bool) {
 	if g.ComputeEndpoint != "" {
 		k.url("gke.computeEndpoint", g.ComputeEndpoint, "https", "http")
 	}
-	k.domain("gke.serviceAccount", environment.ValidEmail(g.ServiceAccount))
-	k.domain("gke.nodeServiceAccount", environment.ValidEmail(g.NodeServiceAccount))
 }
 
 func loopback(hostPort string) bool {
@@ -201,8 +214,8 @@ func checkPolicy(k *checker, path string, p, wider environment.Policy) {
 	if p.Idle > 0 && p.Idle < k.shortest(15*time.Minute) {
 		k.r.add(path+".idle", "%s is too short: a hub's last activity is up to 6 minutes old; the least is 15m", environment.FormatDuration(p.Idle))
 	}
-	if p.Adaptive && (p.IdleMin < k.shortest(15*time.Minute) || p.IdleMax < p.IdleMin) {
-		k.r.add(path+".adaptive", "needs idleMin of at least 15m and idleMax of at least idleMin, for example 15m and 90m")
+	if p.Adaptive && (p.IdleMin < k.shortest(12*time.Minute) || p.IdleMax < p.IdleMin) {
+		k.r.add(path+".adaptive", "needs idleMin of at least 12m and idleMax of at least idleMin, for example 12m and 90m")
 	}
 	for _, lead := range p.Warnings {
 		if lead < k.shortest(time.Minute) {
@@ -227,7 +240,10 @@ func (l Limits) check(k *checker) {
 	k.atLeast("limits.concurrentDeletes", int64(l.ConcurrentDeletes), 1)
 	k.atLeast("limits.concurrentHelm", int64(l.ConcurrentHelm), 1)
 	k.atLeast("limits.workers", int64(l.Workers), 1)
+	l.Rate.check(k)
 	k.atLeast("limits.bodyBytes", l.BodyBytes, 1024)
+	k.atLeast("limits.members", int64(l.Members), 1)
+	k.atLeast("limits.rosterBytes", l.RosterBytes, 1024)
 }
 
 func (c *Config) checkPricing(k *checker) {

@@ -1,8 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -28,12 +29,19 @@ func (c *Config) checkCourse(k *checker, at string, course Course) {
 	for j, subject := range course.Staff {
 		k.domain(fmt.Sprintf("%s.staff[%d]", at, j), environment.ValidSubject("staff", subject))
 	}
-	for j, subject := range course.Members {
-		at := fmt.Sprintf("%s.members[%d]", at, j)
-		k.domain(at, environment.ValidSubject("member", subject))
-		if slices.Index(course.Members, subject) < j {
-			k.r.add(at, "%q is a member already", subject)
-		}
+	checkMembers(k, at, course.Members)
+	for j, day := range course.Holidays {
+		k.date(fmt.Sprintf("%s.holidays[%d]", at, j), day)
+	}
+	if _, err := environment.ParseEnd(course.EndsAt, course.Timezone); err != nil {
+		k.r.add(at+".endsAt", "%q is neither a date nor a time, such as 2027-01-29 or 2027-01-29T17:00:00Z", course.EndsAt)
+	}
+	for j, b := range course.LMS {
+		k.label(fmt.Sprintf("%s.lms[%d].source", at, j), b.Source, "canvas")
+	}
+	k.domain(at+".notifications", c.class(course).CheckNotifications())
+	if course.Budget < 0 || course.Budget > 0 && course.Policy.CourseBudget > 0 && course.Budget != course.Policy.CourseBudget {
+		k.r.add(at+".budget", "is US dollars a month, and means the same as policy.courseBudget: give one of the two")
 	}
 	if course.Project != "" {
 		k.domain(at+".project", environment.ValidProject(course.Project))
@@ -42,6 +50,22 @@ func (c *Config) checkCourse(k *checker, at string, course Course) {
 		k.r.add(at+".profile", "there is no profile %q%s", course.Profile, suggestion(course.Profile, c.profileNames()))
 	}
 	checkPolicy(k, at+".policy", course.Policy, c.Defaults)
+}
+
+func checkMembers(k *checker, at string, members []Member) {
+	seen := map[string]bool{}
+	for j, m := range members {
+		at := fmt.Sprintf("%s.members[%d]", at, j)
+		member, err := m.member().Check()
+		k.domain(at, err)
+		for _, name := range []string{cmp.Or(member.Subject, member.Email), "e-mail " + member.Email, "lmsId " + member.LMSID, "slackId " + member.SlackID} {
+			if seen[name] && !strings.HasSuffix(name, " ") {
+				k.r.add(at, "%q is a member already", name)
+				break
+			}
+			seen[name] = true
+		}
+	}
 }
 
 // longestSpread bounds how long starting a class may take; what came due longer
@@ -64,33 +88,21 @@ func (c *Config) checkSchedules(k *checker) {
 		seen[s.Name] = true
 		k.cron(at+".cron", s.Cron)
 		k.oneOf(at+".action", s.Action, "up", "down")
-		if s.Course == "" || !c.Course(s.Course) {
+		if s.Course == "" || !c.known(s.Course) {
 			k.r.add(at+".course", "there is no course %q under courses", s.Course)
 		}
 		if s.Spread < 0 || s.Spread > longestSpread {
 			k.r.add(at+".spread", "%s is not between 0 and %s, such as 10m", environment.FormatDuration(s.Spread), environment.FormatDuration(longestSpread))
 		}
 		for j, day := range s.NotOn {
-			if _, err := time.Parse(time.DateOnly, day); err != nil {
-				k.r.add(fmt.Sprintf("%s.notOn[%d]", at, j), "%q is not a date, such as 2026-12-24", day)
-			}
+			k.date(fmt.Sprintf("%s.notOn[%d]", at, j), day)
 		}
 	}
 }
 
-// checkLater checks what later versions act on, so that a file is not found
-// wrong only after an upgrade.
-func (c *Config) checkLater(k *checker) {
-	c.checkSlack(k)
-	for name, source := range c.LMS.Sources {
-		at := "lms.sources." + name
-		k.label(at, name, "canvas")
-		if source.Secret.IsZero() {
-			k.r.add(at+".secret", "is missing; write {fromEnv: NAME}")
-		}
-		if !c.Course(source.Course) {
-			k.r.add(at+".course", "there is no course %q under courses", source.Course)
-		}
+func (k *checker) date(path, value string) {
+	if _, err := time.Parse(time.DateOnly, value); err != nil {
+		k.r.add(path, "%q is not a date, such as 2026-12-24", value)
 	}
 }
 

@@ -34,16 +34,28 @@ type Config struct {
 	Limits    Limits             `json:"limits"`
 	Log       Log                `json:"log"`
 
+	file     string                         // where it was read from
 	profiles map[string]environment.Profile // built-in, from files and defined here, inherited and checked
 }
 
 // Server is where daskbot listens.
 type Server struct {
 	Addr string `json:"addr"` // host:port
+	// MetricsAddr is where /metrics is served, and then only there: what is told
+	// to a monitoring system is not for everybody who reaches Addr. Empty: beside
+	// everything else.
+	MetricsAddr string `json:"metricsAddr"`
 	// ExternalURL is what people and hooks reach it by; "http://<addr>" when empty.
 	ExternalURL string `json:"externalUrl"`
 	// ShutdownGrace is how long requests and passes may finish after a signal.
 	ShutdownGrace time.Duration `json:"shutdownGrace"`
+	// DrainDelay is how long requests are still taken after a signal, while
+	// /readyz already says no: as long as a load balancer takes to notice.
+	DrainDelay time.Duration `json:"drainDelay"`
+	// TrustedProxies are the addresses and ranges of proxies in front, whose
+	// word about who is asking is taken.
+	TrustedProxies []string  `json:"trustedProxies"`
+	Telemetry      Telemetry `json:"telemetry"`
 }
 
 // Store is where rows, events and the queue are kept.
@@ -52,6 +64,14 @@ type Store struct {
 	// Key encrypts stored secrets: 16 or 32 bytes in hexadecimal. Without it
 	// they are protected by the database's access control alone.
 	Key environment.Secret `json:"key"`
+	// KeepEvents is for how long events of environments that are gone are kept,
+	// KeepDeliveries for how long it is remembered what was already received
+	// and told; 0 is for ever.
+	KeepEvents     time.Duration `json:"keepEvents"`
+	KeepDeliveries time.Duration `json:"keepDeliveries"`
+	// OldKeys open what was encrypted before Key; at the start it is encrypted
+	// anew, and they can go.
+	OldKeys []environment.Secret `json:"oldKeys"`
 }
 
 // KeyBytes returns the key as bytes, nil when there is none.
@@ -69,6 +89,7 @@ type Auth struct {
 	// Admins are the subjects who are admins wherever they are recognised
 	// without a token, as in Slack.
 	Admins []string `json:"admins"`
+	OIDC   OIDC     `json:"oidc"`
 }
 
 // The ways to get a token for Google's APIs and the clusters.
@@ -95,7 +116,9 @@ type GKE struct {
 	// ServiceAccount is the e-mail daskbot acts as; the commands that grant it
 	// access to a linked project name it.
 	ServiceAccount string `json:"serviceAccount"`
-	// NodeServiceAccount is what nodes act as; the project's default when empty.
+	// NodeServiceAccount is what nodes act as; the project's default when
+	// empty. Elsewhere, as in a project that a student linked, it is the account
+	// of the same name in that project.
 	NodeServiceAccount string `json:"nodeServiceAccount"`
 	// Locations are for profiles that name none.
 	Locations []string `json:"locations"`
@@ -110,16 +133,47 @@ type Cluster struct {
 	InCluster  bool   `json:"inCluster"`  // the cluster that daskbot itself runs in
 }
 
-// Course is a class.
+// Course is a class that the file defines; nobody changes it elsewhere. Its
+// schedules are under schedules.
 type Course struct {
 	ID       string             `json:"id"`
 	Title    string             `json:"title"`
 	Timezone string             `json:"timezone"` // IANA name
 	Staff    []string           `json:"staff"`    // subjects
-	Members  []string           `json:"members"`  // subjects; whom `course up` and schedules are for
+	Members  []Member           `json:"members"`  // whom `course up` and schedules are for
 	Profile  string             `json:"profile"`  // default for its students
 	Project  string             `json:"project"`  // who pays
+	Budget   float64            `json:"budget"`   // US dollars a month; another name for policy.courseBudget
 	Policy   environment.Policy `json:"policy"`
+	Holidays []string           `json:"holidays"` // dates without any of its schedules
+	// EndsAt is when the course is over: a time, or a date for the end of it.
+	EndsAt string `json:"endsAt"`
+	// LMS says which courses of learning platforms it is.
+	LMS []environment.LMSBinding `json:"lms"`
+	// Notifications are sent to these addresses.
+	Notifications []Notification `json:"notifications"`
+}
+
+// Notification is an address that is told of a course's environments.
+type Notification struct {
+	URL    string   `json:"url"`
+	Events []string `json:"events"` // left out: all of them
+}
+
+// Member is somebody on a roster. A word alone stands for their subject.
+type Member struct {
+	Subject string `json:"subject"`
+	Name    string `json:"name"`
+	Email   string `json:"email"`
+	LMSID   string `json:"lmsId"`
+	SlackID string `json:"slackId"`
+	Project string `json:"project"`
+	Role    string `json:"role"` // student or staff
+}
+
+// member is the domain's.
+func (m Member) member() environment.Member {
+	return environment.Member{Subject: m.Subject, Name: m.Name, Email: m.Email, LMSID: m.LMSID, SlackID: m.SlackID, Project: m.Project, Role: environment.MemberRole(m.Role)}
 }
 
 // Reaper is how idle and forgotten environments are found.
@@ -147,17 +201,6 @@ type Schedule struct {
 	// not meet the cloud's limits all at once.
 	Spread time.Duration `json:"spread"`
 	NotOn  []string      `json:"notOn"` // dates in the course's time zone, such as 2026-12-24
-}
-
-// LMS holds the learning platforms that may send hooks.
-type LMS struct {
-	Sources map[string]Source `json:"sources"` // by the name in /hooks/lms/{source}
-}
-
-// Source is one learning platform.
-type Source struct {
-	Secret environment.Secret `json:"secret"` // Standard Webhooks signing secret
-	Course string             `json:"course"`
 }
 
 // Pricing is what things cost, and whether that is kept up to date.
@@ -194,6 +237,10 @@ type Limits struct {
 	ConcurrentHelm    int   `json:"concurrentHelm"`
 	Workers           int   `json:"workers"`   // passes of the runner at once
 	BodyBytes         int64 `json:"bodyBytes"` // largest request body
+	// Members bounds the roster of a course; RosterBytes the body that holds one.
+	Members     int   `json:"members"`
+	RosterBytes int64 `json:"rosterBytes"`
+	Rate        Rate  `json:"rate"`
 }
 
 // Log is how daskbot logs.
@@ -229,6 +276,7 @@ func parse(data []byte, name string, from sources, more ...Validator) (*Config, 
 		return nil, Problems{{File: name, Text: "is not YAML: " + yamlMessage(err)}}
 	}
 	c := defaults()
+	c.file = name
 	d := &decoder{report: r, file: name, sources: from}
 	if len(doc.Content) > 0 {
 		d.decode(doc.Content[0], reflect.ValueOf(c).Elem(), "")
@@ -257,14 +305,5 @@ func (c *Config) resolvePaths(from sources) {
 
 // Idle lists what the file configures and this version does not carry out, in
 // sentences for the log: a key that silently does nothing is worse than one
-// that is refused.
-func (c *Config) Idle() []string {
-	var idle []string
-	note := func(set bool, key string) {
-		if set {
-			idle = append(idle, fmt.Sprintf("%s is configured, but this version of daskbot does not act on it yet", key))
-		}
-	}
-	note(len(c.LMS.Sources) > 0, "lms")
-	return idle
-}
+// that is refused. At present it carries out everything.
+func (c *Config) Idle() []string { return nil }

@@ -35,7 +35,7 @@ func TestMinimalConfigurationGetsDefaults(t *testing.T) {
 	if _, ok := c.Profile(c.DefaultProfile()); !ok {
 		t.Errorf("the default profile %q does not exist", c.DefaultProfile())
 	}
-	if got := c.Project("none"); got != "my-class-2026" {
+	if got := c.Project(); got != "my-class-2026" {
 		t.Errorf("project: got %q; want my-class-2026", got)
 	}
 }
@@ -60,6 +60,8 @@ func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 		{"installation", "gke: {project: my-class-2026, installation: Not_A_Label}", []string{"gke.installation: \"Not_A_Label\" must be"}},
 		{"plaintext abroad", "gke: {project: my-class-2026, installation: a, endpoint: \"gke.example:443\", insecure: true}", []string{"gke.insecure: is only for an emulator"}},
 		{"members", minimal + "courses: [{id: a, members: [bob, \"a b\", bob]}]", []string{"cannot be a person's name", "\"bob\" is a member already"}},
+		{"rosters", minimal + "courses: [{id: a, holidays: [24.12.], endsAt: soon, budget: -1, lms: [{source: My Canvas}], members: [{name: x}, {email: a@x.edu, role: boss}, {email: A@x.edu}, {email: a@x.edu, lmsId: \"1\"}]}]",
+			[]string{"members[0]: A member needs", "members[1]: \"boss\" is not a role", "members[2]: \"a@x.edu\"", "members[3]: \"a@x.edu\" is a member already", "holidays[0]: \"24.12.\" is not a date", "endsAt: \"soon\" is neither", "lms[0].source", "budget: is US dollars"}},
 		{"schedules", minimal + "courses: [{id: a}]\nschedules: [{name: s, course: a, cron: \"0 8 * * *\", action: up, spread: 2h, notOn: [2026-12-24, 24.12.]}, {name: s, course: b, cron: 0 8, action: off}]",
 			[]string{"schedules[0].spread: 2h is not between", "schedules[0].notOn[1]: \"24.12.\" is not a date", "is the name of two schedules", "is not a schedule of five fields", "\"off\" is none of up, down", "there is no course \"b\""}},
 		{"time zone", minimal + "courses: [{id: a, timezone: Mars/Base}]", []string{"courses[0].timezone: \"Mars/Base\" is not a time zone"}},
@@ -124,7 +126,7 @@ func TestSecretsComeFromOutsideAndNeverPrint(t *testing.T) {
 func setExampleSecrets(t *testing.T) {
 	t.Helper()
 	t.Setenv("DASKBOT_STORE_KEY", strings.Repeat("ab", 32))
-	for _, name := range []string{"SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "CANVAS_HOOK_SECRET"} {
+	for _, name := range []string{"SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "REGISTRAR_HOOK_SECRET"} {
 		t.Setenv(name, "xoxb-a-secret")
 	}
 }
@@ -264,13 +266,29 @@ func TestAValidatorOfAnotherPartSpeaksAtTheLine(t *testing.T) {
 	}
 }
 
+func TestACourseOfTheFileIsLikeAStoredOne(t *testing.T) {
+	c, err := Parse([]byte(minimal+"\ncourses: [{id: a, timezone: Europe/Paris, budget: 20, endsAt: 2027-01-29, holidays: [2026-12-24], lms: [{source: canvas}], members: [bob, {email: Ann@x.edu, lmsId: \"007\", role: staff}]}]\n"+
+		"schedules: [{name: s, course: a, cron: \"0 8 * * *\", action: up}]"), "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Class(t.Context(), "a")
+	want := environment.Course{ID: "a", Title: "a", Timezone: "Europe/Paris", Budget: 20, Holidays: []string{"2026-12-24"}, LMS: []environment.LMSBinding{{Source: "canvas"}},
+		EndsAt: time.Date(2027, 1, 29, 23, 0, 0, 0, time.UTC), Origin: environment.OriginConfiguration, File: "t.yaml",
+		Schedules: []environment.Schedule{{Name: "s", Course: "a", Timezone: "Europe/Paris", Action: environment.ScheduleUp, Cron: "0 8 * * *"}},
+		Members:   []environment.Member{{Subject: "bob", Role: environment.MemberStudent}, {Subject: "ann@x.edu", Email: "ann@x.edu", LMSID: "007", Role: environment.MemberStaff}}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestClassesAreWhatTheFileSays(t *testing.T) {
 	c, err := Parse([]byte(minimal+"\ncourses: [{id: b, title: B}, {id: a, members: [bob], timezone: Europe/Paris}]"), "t.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	all, err := c.Classes(t.Context())
-	if err != nil || len(all) != 2 || all[0].ID != "a" || all[0].Members[0] != "bob" || all[0].Timezone != "Europe/Paris" {
+	if err != nil || len(all) != 2 || all[0].ID != "a" || all[0].Subjects()[0] != "bob" || all[0].Timezone != "Europe/Paris" {
 		t.Errorf("got %+v, %v", all, err)
 	}
 	if _, err := c.Class(t.Context(), "c"); environment.CodeOf(err) != environment.CodeNotFound {

@@ -15,6 +15,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	secretType   = reflect.TypeFor[environment.Secret]()
 	profileType  = reflect.TypeFor[Definition]()
+	memberType   = reflect.TypeFor[Member]()
 )
 
 // decoder fills Go values from YAML nodes by their json tags. Unlike the
@@ -57,6 +58,10 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 }
 
 func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
+	if v.Type() == memberType && n.Kind == yaml.ScalarNode {
+		d.scalar(n, v.FieldByName("Subject"), path)
+		return
+	}
 	if n.Kind != yaml.MappingNode {
 		d.report.add(path, "%s where keys are expected; known keys are %s", describe(n), strings.Join(keysOf(v.Type()), ", "))
 		return

@@ -52,7 +52,7 @@ func (c *Config) checkSlack(k *checker) {
 	}
 	c.checkSlackInstall(k)
 	k.oneOf("slack.members", s.Members, MembersKnown, MembersAll)
-	if !c.Course(s.Course) {
+	if !c.known(s.Course) {
 		k.r.add("slack.course", "there is no course %q under courses", s.Course)
 	}
 	for _, admin := range c.Auth.Admins {
