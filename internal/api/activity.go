@@ -26,7 +26,7 @@ type Signal struct {
 // Ending is the end that the owner was told of.
 type Ending struct {
 	At     time.Time `json:"at" doc:"It ends then unless it is extended or, for idle, unused and class, used."`
-	Cause  string    `json:"cause" doc:"deadline, maximum, idle, unused or class; more may be added." example:"idle"`
+	Cause  string    `json:"cause" doc:"deadline, maximum, idle, unused, class, left or course; more may be added." example:"idle"`
 	ToldAt time.Time `json:"toldAt" doc:"When the owner was told first."`
 }
 
@@ -41,7 +41,7 @@ type Next struct {
 type Limit struct {
 	Name  string `json:"name" doc:"As in the configuration's policy." example:"idle"`
 	Value string `json:"value" example:"45m"`
-	From  string `json:"from" doc:"profile, course or default: who set it." example:"course"`
+	From  string `json:"from" doc:"environment (asked for with it), profile, course or default: who set it." example:"course"`
 }
 
 // notYet holds until the reaper has looked for the first time.

@@ -167,6 +167,7 @@ func TestAnswers(t *testing.T) {
 		header, value        string // one header of the answer
 		has                  string // part of its body
 	}{
+		"up, idle for no time":    {"POST", Base + "/environments", `{"idle":"soon"}`, nil, 422, "", "", `"field":"idle"`},
 		"up makes one":            {"POST", Base + "/environments", `{"owner":"bob","profile":"daskhub","ttl":"2d"}`, nil, 202, "Location", Base + "/environments/new00002", `"state":"pending"`},
 		"up finds the one":        {"POST", Base + "/environments", `{"owner":"alice","profile":"daskhub"}`, nil, 200, "ETag", `"v3"`, `"id":"kq7wm2xd"`},
 		"up twice in one key":     {"POST", Base + "/environments", `{"owner":"alice","profile":"daskhub"}`, []string{"Idempotency-Key", "k-1"}, 200, "", "", ""},
@@ -210,6 +211,7 @@ func TestAnswers(t *testing.T) {
 		"run, dry":                {"POST", Base + "/reaper/run", `{"dryRun":true}`, nil, 200, "", "", `"held":"12 of 13`},
 		"run, by a student":       {"POST", Base + "/reaper/run", `{}`, []string{"Authorization", "Bearer alice"}, 403, "", "", ""},
 		"pause":                   {"POST", Base + "/reaper/pause", "", nil, 200, "", "", `"paused":true`},
+		"pause, with a reason":    {"POST", Base + "/reaper/pause", `{"reason":"the hubs are ill"}`, nil, 200, "", "", `"reason":"the hubs are ill"`},
 		"pause, by a student":     {"POST", Base + "/reaper/pause", "", []string{"Authorization", "Bearer alice"}, 403, "", "", ""},
 		"resume":                  {"POST", Base + "/reaper/resume", "", nil, 200, "", "", `"paused":false`},
 		"events":                  {"GET", one + "/events?after=1", "", nil, 200, "", "", `"detail":"for staff"`},
@@ -331,15 +333,20 @@ func TestStudentsDoNotSeeWhatIsForStaff(t *testing.T) {
 
 func TestNotReadyIsAProblem(t *testing.T) {
 	s, err := New(Config{Service: newDouble(), Log: slog.New(slog.DiscardHandler),
-		Ready: func(context.Context) error {
-			return environment.Errorf(environment.CodeUnavailable, "The store does not answer.")
+		Ready: func(_ context.Context, cloud bool) error {
+			if !cloud {
+				return nil
+			}
+			return environment.Errorf(environment.CodeUnavailable, "The cloud does not answer.")
 		}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
-	if w.Code != 503 || !strings.Contains(w.Body.String(), "The store does not answer.") {
-		t.Errorf("got %d %s", w.Code, w.Body)
+	for path, want := range map[string]int{"/readyz": 503, "/readyz?exclude=store": 503, "/readyz?exclude=cloud": 200} {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != want || (want == 503) != strings.Contains(w.Body.String(), "The cloud does not answer.") {
+			t.Errorf("%s: got %d %s; want %d", path, w.Code, w.Body, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -11,12 +12,17 @@ import (
 
 // Course is a class.
 type Course struct {
-	ID       string   `json:"id" example:"de-2026"`
-	Title    string   `json:"title" example:"Data engineering"`
-	Timezone string   `json:"timezone" doc:"Where its schedules' times count." example:"Europe/Paris"`
-	Profile  string   `json:"profile" doc:"What its members get; empty for the default." example:"daskhub-shared"`
-	Staff    []string `json:"staff" nullable:"false"`
-	Members  []string `json:"members" nullable:"false" doc:"Whom up and schedules are for."`
+	CourseDocument
+	Origin string `json:"origin" doc:"configuration: changed in the file only; stored: changed here." enum:"configuration,stored" example:"stored"`
+	File   string `json:"file,omitempty" doc:"The configuration file that defines it." example:"daskbot.yaml"`
+}
+
+// Leaver is somebody who was dropped from the roster.
+type Leaver struct {
+	Subject string    `json:"subject" example:"bob@example.edu"`
+	At      time.Time `json:"at"`
+	EndsAt  time.Time `json:"endsAt" doc:"When what they had in the course ends."`
+	Reason  string    `json:"reason" example:"left the programme"`
 }
 
 // CourseStatus is a class with who has what.
@@ -24,6 +30,10 @@ type CourseStatus struct {
 	Course
 	Seats []Seat `json:"seats" nullable:"false" doc:"Every member, and whoever else has an environment there."`
 	Cost  Cost   `json:"cost" doc:"Of what lives now."`
+	// Left are those who were on the roster lately.
+	Left []Leaver `json:"left,omitempty" doc:"Who was dropped lately, and when what they have ends."`
+	// Problems are what staff should mend.
+	Problems []string `json:"problems,omitempty" nullable:"false" doc:"What staff should mend, in sentences: addresses that notifications are not sent to any more."`
 }
 
 // Seat is one person's place in a course.
@@ -59,7 +69,10 @@ type PathCourse struct {
 
 type coursesOutput struct{ Body List[Course] }
 
-type courseOutput struct{ Body CourseStatus }
+type courseOutput struct {
+	ETag string `header:"ETag" doc:"The version of the document, for If-Match; absent for a course of the configuration." example:"\"v3\""`
+	Body CourseStatus
+}
 
 type batchOutput struct{ Body Batch }
 
@@ -69,6 +82,7 @@ func (s *Server) courses() {
 		Summary: "List courses", Description: "Staff see their own, admins all, students none."}, s.listCourses)
 	add(s, huma.Operation{OperationID: "course", Method: http.MethodGet, Path: "/courses/{id}", Tags: tags,
 		Summary: "Who in a course has what", Description: "For staff of the course and admins: every member's environment, how it is used and what it costs."}, s.course)
+	s.writeCourses()
 	add(s, huma.Operation{OperationID: "courseUp", Method: http.MethodPost, Path: "/courses/{id}/up", Tags: tags,
 		Summary: "Make an environment for every member who has none", Description: "For staff of the course and admins. Repeating it is harmless. " +
 			"A member who is refused is in the answer with the reason and holds up nobody else.",
@@ -106,7 +120,15 @@ func (s *Server) course(ctx context.Context, c call[PathCourse]) (*courseOutput,
 		}
 		out.Seats = append(out.Seats, wired)
 	}
-	return &courseOutput{Body: out}, nil
+	for _, l := range got.Course.Left {
+		out.Left = append(out.Left, Leaver{Subject: l.Subject, At: l.At.UTC(), EndsAt: l.EndsAt.UTC(), Reason: l.Reason})
+	}
+	out.Problems = got.Problems
+	answer := &courseOutput{Body: out}
+	if v := got.Course.Version; v > 0 {
+		answer.ETag = etag(v)
+	}
+	return answer, nil
 }
 
 func (s *Server) courseUp(ctx context.Context, c call[PathCourse]) (*batchOutput, error) {
@@ -130,6 +152,5 @@ func batched(b environment.Batch, err error) (*batchOutput, error) {
 }
 
 func wireCourse(k environment.Course) Course {
-	return Course{ID: k.ID, Title: k.Title, Timezone: k.Timezone, Profile: k.Profile,
-		Staff: append([]string{}, k.Staff...), Members: append([]string{}, k.Members...)}
+	return Course{CourseDocument: wireDocument(k), Origin: string(k.Origin), File: k.File}
 }

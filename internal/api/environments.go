@@ -23,6 +23,7 @@ type Request struct {
 	Project  string     `json:"project,omitempty" maxLength:"63" doc:"The cloud project that pays; left out, the owner's linked one, else the course's, else the default." example:"my-class-2026"`
 	TTL      string     `json:"ttl,omitempty" maxLength:"32" doc:"How long it lives once it is ready, such as 90m, 4h, 2d or 1d12h. Not together with until." example:"4h"`
 	Until    *time.Time `json:"until,omitempty" doc:"When it is taken away. Not together with ttl." example:"2026-11-24T18:00:00Z"`
+	Idle     string     `json:"idle,omitempty" maxLength:"32" doc:"How long it may stand idle, no longer than policy lets it; as long when left out." example:"20m"`
 	Workers  *int       `json:"workers,omitempty" minimum:"0" maximum:"100000" doc:"Dask workers; the profile's default when left out." example:"4"`
 	Packages []string   `json:"packages,omitempty" maxItems:"200" nullable:"false" doc:"Extra Python packages." example:"[\"xgboost\",\"s3fs==2026.1.0\"]"`
 }
@@ -107,12 +108,19 @@ func (r Request) command(key string) (environment.Request, error) {
 	if r.Until != nil {
 		out.Until = r.Until.UTC()
 	}
-	if r.TTL == "" {
-		return out, nil
+	for _, d := range []struct {
+		field, text string
+		into        *time.Duration
+	}{{"ttl", r.TTL, &out.TTL}, {"idle", r.Idle, &out.Idle}} {
+		if d.text == "" {
+			continue
+		}
+		var err error
+		if *d.into, err = environment.ParseDuration(d.field, d.text); err != nil {
+			return out, err
+		}
 	}
-	var err error
-	out.TTL, err = environment.ParseDuration("ttl", r.TTL)
-	return out, err
+	return out, nil
 }
 
 // one shapes the answer that is a single environment.

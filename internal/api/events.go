@@ -85,7 +85,7 @@ func (s *Server) followed(ctx context.Context, c call[eventsInput]) (*huma.Strea
 }
 
 // follow copies events to the client until a terminal state, the end of the
-// request or a client that takes no more.
+// request or of this server, or a client that takes no more.
 func (s *Server) follow(hctx huma.Context, c call[eventsInput], after int64) {
 	ctx, cancel := context.WithCancel(hctx.Context())
 	defer cancel()
@@ -115,6 +115,8 @@ func (s *Server) copyEvents(ctx context.Context, who environment.Caller, out *st
 	for {
 		var err error
 		select {
+		case <-s.closing:
+			return nil // the reader reconnects, to a daskbot that goes on
 		case e := <-events:
 			err = writeEvent(out, wireEvent(who, e))
 		case <-beat.C:

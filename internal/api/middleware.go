@@ -53,7 +53,12 @@ func (s *Server) observe(c *gin.Context) {
 	if !requestIDPattern.MatchString(t.id) {
 		t.id = newRequestID()
 	}
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), traceKey{}, t))
+	trail := environment.TrailOf(c.Request.Context())
+	trail.Request = t.id
+	if id := c.Param("id"); strings.Contains(c.FullPath(), "/environments/") && idPattern.MatchString(id) {
+		trail.Environment = id
+	}
+	c.Request = c.Request.WithContext(context.WithValue(environment.WithTrail(c.Request.Context(), trail), traceKey{}, t))
 	c.Header("X-Request-Id", t.id)
 	c.Next()
 
@@ -82,6 +87,7 @@ func (s *Server) observe(c *gin.Context) {
 		attrs = append(attrs, slog.Any("err", t.err))
 	}
 	s.log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+	s.done(c.Request.Context(), c.Request.Method, route, c.Writer.Status(), time.Since(begun))
 }
 
 func newRequestID() string {
@@ -144,14 +150,18 @@ func (s *Server) body(c *gin.Context) {
 	if err := http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		traceOf(c.Request.Context()).err = err
 	}
-	read, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, s.bodyLimit))
+	limit := s.bodyLimit
+	if strings.HasPrefix(c.FullPath(), Base+"/courses/") {
+		limit = s.rosterLimit
+	}
+	read, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
 	var tooLarge *http.MaxBytesError
 	var network net.Error
 	switch {
 	case err == nil:
 		c.Request.Body = io.NopCloser(bytes.NewReader(read))
 	case errors.As(err, &tooLarge):
-		s.refuse(c, newProblem(environment.CodeInvalid, fmt.Sprintf("The body is larger than the %d bytes that are accepted here.", s.bodyLimit)).
+		s.refuse(c, newProblem(environment.CodeInvalid, fmt.Sprintf("The body is larger than the %d bytes that are accepted here.", limit)).
 			withStatus(http.StatusRequestEntityTooLarge))
 	case errors.As(err, &network) && network.Timeout():
 		s.refuse(c, newProblem(environment.CodeInvalid, "The body took too long to arrive; send it again.").withStatus(http.StatusRequestTimeout))
@@ -190,34 +200,56 @@ func clean(text string) bool {
 	return utf8.ValidString(text) && strings.IndexFunc(text, unicode.IsControl) < 0
 }
 
-// authenticate finds out who is asking, for operations that declare it.
+// authenticate finds out who is asking, for operations that declare it, and
+// whether they ask too often.
 func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	c := humagin.Unwrap(ctx)
 	if len(ctx.Operation().Security) == 0 {
 		next(ctx)
 		return
 	}
-	scheme, secret, _ := strings.Cut(strings.TrimSpace(c.GetHeader("Authorization")), " ")
-	secret = strings.TrimSpace(secret)
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		s.refuse(c, newProblem(environment.CodeUnauthorized, "This needs a token: send it as the header Authorization: Bearer <token>. Whoever runs daskbot gives you one."))
-		return
-	}
-	who, err := s.service.Authenticate(ctx.Context(), secret)
-	if err != nil {
-		p := s.failed(ctx.Context(), err)
-		if p.Status == http.StatusUnauthorized {
-			p.headers.Set("WWW-Authenticate", `Bearer realm="daskbot", error="invalid_token"`)
+	who, problem := s.caller(ctx.Context(), c.GetHeader("Authorization"))
+	if problem != nil {
+		if tooOften := s.limits.stranger(c.ClientIP(), time.Now()); tooOften != nil {
+			problem = tooOften
+		} else if problem.Status == http.StatusUnauthorized {
+			s.limits.refused(c.ClientIP(), time.Now())
 		}
-		s.refuse(c, p)
+		s.refuse(c, problem)
 		return
 	}
 	traceOf(ctx.Context()).caller = who
+	if problem := s.limits.caller(who, time.Now()); problem != nil {
+		s.refuse(c, problem)
+		return
+	}
 	next(ctx)
+}
+
+// caller is whose token the header holds.
+func (s *Server) caller(ctx context.Context, authorization string) (environment.Caller, *Problem) {
+	scheme, secret, _ := strings.Cut(strings.TrimSpace(authorization), " ")
+	secret = strings.TrimSpace(secret)
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return environment.Caller{}, newProblem(environment.CodeUnauthorized, "This needs a token: send it as the header Authorization: Bearer <token>. Whoever runs daskbot gives you one.")
+	}
+	who, err := s.service.Authenticate(ctx, secret)
+	if environment.CodeOf(err) == environment.CodeUnauthorized && s.bearer != nil {
+		who, err = s.bearer(ctx, secret)
+	}
+	if err == nil {
+		return who, nil
+	}
+	p := s.failed(ctx, err)
+	if p.Status == http.StatusUnauthorized {
+		p.headers.Set("WWW-Authenticate", `Bearer realm="daskbot", error="invalid_token"`)
+	}
+	return environment.Caller{}, p
 }
 
 // failed translates an error and keeps the cause for the log.
 func (s *Server) failed(ctx context.Context, err error) *Problem {
+	err = overdue(ctx, err)
 	p := problemOf(err)
 	if t := traceOf(ctx); t != nil {
 		t.code = p.Code

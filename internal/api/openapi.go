@@ -74,7 +74,7 @@ func add[I, O any](s *Server, op huma.Operation, handle func(ctx context.Context
 // always are the errors any request can meet.
 var always = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 	http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
-	http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
+	http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
 
 // Errors beyond those, by what an operation does.
 var (
@@ -94,7 +94,7 @@ var problemSays = map[int]string{
 	http.StatusRequestEntityTooLarge: "The body is too large (code `invalid`).",
 	http.StatusUnsupportedMediaType:  "The body is not JSON (code `invalid`).",
 	http.StatusUnprocessableEntity:   "A field cannot be used; `field` and `example` say which and what would do (code `invalid`).",
-	http.StatusTooManyRequests:       "A limit of a person, a course or a cloud project is reached (code `quota`). Trying again helps only after something was given back.",
+	http.StatusTooManyRequests:       "A limit of a person, a course or a cloud project is reached (code `quota`): trying again helps only after something was given back. With `Retry-After` it was asked too often: ask again after so many seconds.",
 	http.StatusInternalServerError:   "A fault of daskbot (code `internal`).",
 	http.StatusServiceUnavailable:    "Something daskbot needs does not answer; try again after `Retry-After` seconds (code `unavailable`).",
 }
@@ -109,7 +109,7 @@ func (s *Server) problemResponse(status int) *huma.Response {
 	switch status {
 	case http.StatusUnauthorized:
 		r.Headers = map[string]*huma.Param{"WWW-Authenticate": text("How to authenticate.")}
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		r.Headers = map[string]*huma.Param{"Retry-After": text("Seconds to wait.")}
 	}
 	return r

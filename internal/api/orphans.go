@@ -76,7 +76,7 @@ func (s *Server) orphans() {
 		Description: "For staff and admins. What is in the cloud and no row looks after, as of the last comparison of cloud and store."}, s.listOrphans)
 	add(s, huma.Operation{OperationID: "deleteOrphans", Method: http.MethodPost, Path: "/orphans/delete", Tags: tags, DefaultStatus: http.StatusOK,
 		Summary: "Delete what belongs to nobody",
-		Description: "For admins. Compares cloud and store now and deletes what was an orphan for longer than the grace. " +
+		Description: "For staff and admins; now is for admins. Compares cloud and store now and deletes what was an orphan for longer than the grace. " +
 			"It does not wait until all is gone: the next comparison says."}, s.deleteOrphans)
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -38,6 +39,7 @@ type PlanItem struct {
 type Plan struct {
 	Items  []PlanItem `json:"items" nullable:"false"`
 	Paused bool       `json:"paused" doc:"Somebody stopped the reaper: nothing is ended or warned."`
+	Why    string     `json:"why" doc:"Who stopped it, and what they said; empty while it runs." example:"admin: the hubs are being repaired"`
 	Held   string     `json:"held" doc:"Why the last run left idle environments alone and waits for a person; empty when it did not." example:""`
 }
 
@@ -62,7 +64,13 @@ type ReaperState struct {
 	Paused bool       `json:"paused"`
 	By     string     `json:"by" doc:"Who paused or resumed it last." example:"admin"`
 	At     *time.Time `json:"at"`
+	Reason string     `json:"reason" doc:"What they said of it; empty for nothing." example:"the hubs are being repaired"`
 	Held   string     `json:"held" example:""`
+}
+
+// ReaperSwitch is how the reaper is paused or resumed.
+type ReaperSwitch struct {
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why, for whoever wonders." example:"the hubs are being repaired"`
 }
 
 type planOutput struct{ Body Plan }
@@ -71,6 +79,8 @@ type runInput struct{ Body RunRequest }
 
 type runOutput struct{ Body Run }
 
+type reaperInput struct{ Body *ReaperSwitch }
+
 type reaperOutput struct{ Body ReaperState }
 
 func (s *Server) reaping() {
@@ -78,14 +88,14 @@ func (s *Server) reaping() {
 	add(s, huma.Operation{OperationID: "reaperPlan", Method: http.MethodGet, Path: "/reaper/plan", Tags: tags,
 		Summary: "What the reaper would do now", Description: "By the rule of a real run, on what the last looks saw. Staff see their courses', admins all."}, s.plan)
 	add(s, huma.Operation{OperationID: "reaperRun", Method: http.MethodPost, Path: "/reaper/run", Tags: tags,
-		Summary: "Run the reaper now", Description: "For admins. Looks at every environment, warns, and ends what is at its end; with dryRun it only says so. " +
-			"While paused it does nothing more than a dry run.",
+		Summary: "Run the reaper now", Description: "For staff and admins; confirm is for admins. Looks at every environment, warns, and ends what is at its end; with dryRun it only says so. " +
+			"While paused it does nothing more than a dry run. Staff read of their courses' environments.",
 		DefaultStatus: http.StatusOK}, s.run)
 	add(s, huma.Operation{OperationID: "reaperPause", Method: http.MethodPost, Path: "/reaper/pause", Tags: tags,
-		Summary: "Stop the reaper", Description: "For admins. Until it is resumed nothing ends by itself, and nobody is warned.",
+		Summary: "Stop the reaper", Description: "For staff and admins. Until it is resumed nothing ends by itself, and nobody is warned.",
 		DefaultStatus: http.StatusOK}, s.pause(true))
 	add(s, huma.Operation{OperationID: "reaperResume", Method: http.MethodPost, Path: "/reaper/resume", Tags: tags,
-		Summary: "Let the reaper go on", Description: "For admins. What came to its end meanwhile is warned of first.",
+		Summary: "Let the reaper go on", Description: "For staff and admins. What came to its end meanwhile is warned of first.",
 		DefaultStatus: http.StatusOK}, s.pause(false))
 }
 
@@ -98,11 +108,15 @@ func (s *Server) plan(ctx context.Context, c call[struct{}]) (*planOutput, error
 	if err != nil {
 		return nil, err
 	}
-	return &planOutput{Body: Plan{Items: wirePlan(items), Paused: state.Paused, Held: state.Held}}, nil
+	return &planOutput{Body: Plan{Items: wirePlan(items), Paused: state.Paused, Why: whyPaused(state), Held: state.Held}}, nil
 }
 
 func (s *Server) run(ctx context.Context, c call[runInput]) (*runOutput, error) {
-	if err := environment.Authorize(c.who, environment.ActionAdminister, "", ""); err != nil {
+	action := environment.ActionReap
+	if c.in.Body.Confirm { // more than it does by itself
+		action = environment.ActionAdminister
+	}
+	if err := environment.Authorize(c.who, action, "", ""); err != nil {
 		return nil, err
 	}
 	if s.sweep == nil {
@@ -112,17 +126,36 @@ func (s *Server) run(ctx context.Context, c call[runInput]) (*runOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &runOutput{Body: Run{Plan: Plan{Items: wirePlan(did.Items), Paused: did.Paused, Held: did.Held}, DryRun: c.in.Body.DryRun,
+	theirs := slices.DeleteFunc(did.Items, func(i environment.PlanItem) bool {
+		return environment.Authorize(c.who, environment.ActionView, i.Environment.Owner, i.Environment.Course) != nil
+	})
+	return &runOutput{Body: Run{Plan: Plan{Items: wirePlan(theirs), Paused: did.Paused, Held: did.Held}, DryRun: c.in.Body.DryRun,
 		Warned: did.Warned, Deleted: did.Deleted, Failed: did.Failed, Waiting: did.Waiting}}, nil
 }
 
-func (s *Server) pause(on bool) func(context.Context, call[struct{}]) (*reaperOutput, error) {
-	return func(ctx context.Context, c call[struct{}]) (*reaperOutput, error) {
-		state, err := s.service.Pause(ctx, c.who, on)
+func (s *Server) pause(on bool) func(context.Context, call[reaperInput]) (*reaperOutput, error) {
+	return func(ctx context.Context, c call[reaperInput]) (*reaperOutput, error) {
+		reason := ""
+		if c.in.Body != nil {
+			reason = c.in.Body.Reason
+		}
+		state, err := s.service.Pause(ctx, c.who, on, reason)
 		if err != nil {
 			return nil, err
 		}
-		return &reaperOutput{Body: ReaperState{Paused: state.Paused, By: state.By, At: instant(state.At), Held: state.Held}}, nil
+		return &reaperOutput{Body: ReaperState{Paused: state.Paused, By: state.By, At: instant(state.At), Reason: state.Reason, Held: state.Held}}, nil
+	}
+}
+
+// whyPaused says who stopped the reaper, and what they said.
+func whyPaused(state environment.ReaperState) string {
+	switch {
+	case !state.Paused:
+		return ""
+	case state.Reason == "":
+		return state.By
+	default:
+		return state.By + ": " + state.Reason
 	}
 }
 

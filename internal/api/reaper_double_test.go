@@ -47,13 +47,13 @@ func (d *double) Reaper(context.Context) (environment.ReaperState, error) {
 	return d.reaper, d.scripted("Reaper")
 }
 
-func (d *double) Pause(_ context.Context, who environment.Caller, paused bool) (environment.ReaperState, error) {
+func (d *double) Pause(_ context.Context, who environment.Caller, paused bool, reason string) (environment.ReaperState, error) {
 	if who.Role != environment.RoleAdmin {
 		return environment.ReaperState{}, environment.Errorf(environment.CodeForbidden, "Only an admin may do this.")
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.reaper = environment.ReaperState{Paused: paused, By: who.Subject, At: when}
+	d.reaper = environment.ReaperState{Paused: paused, By: who.Subject, At: when, Reason: reason}
 	return d.reaper, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,32 +36,57 @@ var docsFiles embed.FS
 // Config is what a Server needs. Service and Log are required.
 type Config struct {
 	Service Service
-	// Ready says whether the store, the queue and the cloud can be reached;
-	// nil means always. Its error is shown to whoever asks /readyz.
-	Ready func(ctx context.Context) error
+	// Ready says whether the store and the queue can be reached, and, unless
+	// whoever asks leaves it out, the cloud; nil means always. The sentence of
+	// its error is shown to whoever asks /readyz, which may be anybody.
+	Ready func(ctx context.Context, cloud bool) error
+	// Closing ends event streams when it is closed: they would hold up a
+	// shutdown for as long as somebody reads. nil never is.
+	Closing <-chan struct{}
 	// Sweep runs the reaper at once; nil when this daemon has none.
 	Sweep Sweep
+	// Load is how much work there is; nil is none.
+	Load func(ctx context.Context) (Load, error)
 	// Metrics is served at /metrics; nil leaves the path out.
 	Metrics http.Handler
 	Log     *slog.Logger
+	// Bearer says whose token it is that Service does not know, as one of an
+	// identity provider; nil when there are no others. Its errors are
+	// *environment.Error.
+	Bearer func(ctx context.Context, token string) (environment.Caller, error)
+	// Audit keeps who did what; nil keeps nothing.
+	Audit environment.AuditLog
+	// Done is told of each request at its end; nil for nobody.
+	Done func(ctx context.Context, method, route string, status int, took time.Duration)
+	Rate Rate
+	// TrustedProxies are addresses and ranges whose X-Forwarded-For is believed.
+	TrustedProxies []string
 	// BodyLimit is the largest body in bytes; 0 means 1 MiB.
 	BodyLimit int64
+	// RosterLimit is the same for bodies that hold a course; 0 means BodyLimit.
+	RosterLimit int64
 	// Version is that of the program, for /healthz.
 	Version string
 }
 
 // Server is the REST interface as one http.Handler. It listens on nothing by
-// itself. Event streams end when their request's context does: give the
-// http.Server a BaseContext that ends at shutdown, or they hold it up.
+// itself.
 type Server struct {
-	service   Service
-	ready     func(ctx context.Context) error
-	sweep     Sweep
-	log       *slog.Logger
-	bodyLimit int64
-	version   string
-	engine    *gin.Engine
-	api       huma.API
+	service     Service
+	ready       func(ctx context.Context, cloud bool) error
+	closing     <-chan struct{}
+	sweep       Sweep
+	load        func(ctx context.Context) (Load, error)
+	log         *slog.Logger
+	bearer      func(context.Context, string) (environment.Caller, error)
+	auditLog    environment.AuditLog
+	done        func(ctx context.Context, method, route string, status int, took time.Duration)
+	limits      limits
+	bodyLimit   int64
+	rosterLimit int64
+	version     string
+	engine      *gin.Engine
+	api         huma.API
 }
 
 // New builds a Server. It fails only when the configuration lacks a part.
@@ -68,13 +94,24 @@ func New(c Config) (*Server, error) {
 	if c.Service == nil || c.Log == nil {
 		return nil, errors.New("api: Service and Log are required")
 	}
-	s := &Server{service: c.Service, ready: c.Ready, sweep: c.Sweep, log: c.Log, bodyLimit: c.BodyLimit, version: c.Version}
+	s := &Server{service: c.Service, ready: c.Ready, closing: c.Closing, sweep: c.Sweep, load: c.Load, log: c.Log, bodyLimit: c.BodyLimit, version: c.Version,
+		bearer: c.Bearer, auditLog: c.Audit, done: c.Done, limits: newLimits(c.Rate)}
+	if s.load == nil {
+		s.load = func(context.Context) (Load, error) { return Load{}, nil }
+	}
+	if s.done == nil {
+		s.done = func(context.Context, string, string, int, time.Duration) {}
+	}
 	if s.bodyLimit <= 0 {
 		s.bodyLimit = defaultBodyLimit
 	}
+	s.rosterLimit = max(c.RosterLimit, s.bodyLimit)
 	s.engine = s.newEngine()
+	if err := s.engine.SetTrustedProxies(c.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("api: trusted proxies: %w", err)
+	}
 	s.api = humagin.New(s.engine, s.humaConfig())
-	s.api.UseMiddleware(s.authenticate, s.named)
+	s.api.UseMiddleware(s.audited, s.bounded, s.authenticate, s.named)
 	s.environments()
 	s.changes()
 	s.keeping()
@@ -86,7 +123,12 @@ func New(c Config) (*Server, error) {
 	s.events()
 	s.people()
 	s.tokens()
+	s.auditing()
+	s.queueing()
 	s.orphans()
+	s.hooks()
+	s.notifications()
+	s.lmsPlatforms()
 	if err := s.pages(c.Metrics); err != nil {
 		return nil, err
 	}
@@ -105,7 +147,6 @@ func (s *Server) newEngine() *gin.Engine {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
 	e.UseRawPath = true // a subject may hold an escaped slash or colon
-	_ = e.SetTrustedProxies(nil)
 	e.Use(s.observe, s.recovered, headers, s.plain, s.body)
 	e.NoRoute(s.nothingHere)
 	e.NoMethod(func(c *gin.Context) {
@@ -149,6 +190,8 @@ func (s *Server) pages(metrics http.Handler) error {
 	return nil
 }
 
+// readyz answers for everything, or with ?exclude=cloud for what it takes to
+// be sent requests. The parameter is that of the API server of Kubernetes.
 func (s *Server) readyz(c *gin.Context) {
 	if s.ready == nil {
 		c.JSON(http.StatusOK, gin.H{"status": "ready"})
@@ -156,7 +199,7 @@ func (s *Server) readyz(c *gin.Context) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), 5*time.Second)
 	defer cancel()
-	if err := s.ready(ctx); err != nil {
+	if err := s.ready(ctx, !slices.Contains(c.QueryArray("exclude"), "cloud")); err != nil {
 		traceOf(c.Request.Context()).err = err
 		detail := "Something daskbot needs does not answer."
 		var e *environment.Error

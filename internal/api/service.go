@@ -11,7 +11,11 @@ import (
 // Service is what this package needs of the domain. *environment.Service is
 // the implementation; its errors are *environment.Error.
 type Service interface {
+	HookService
+	NotificationService
 	OrphanService
+	CourseService
+	PlatformService
 	// Authenticate says whose secret this is, or CodeUnauthorized.
 	Authenticate(ctx context.Context, secret string) (environment.Caller, error)
 
@@ -33,7 +37,7 @@ type Service interface {
 	Plan(ctx context.Context, who environment.Caller) ([]environment.PlanItem, error)
 	Reaper(ctx context.Context) (environment.ReaperState, error)
 	Costs(ctx context.Context, who environment.Caller, q environment.CostQuery) (environment.CostReport, error)
-	Pause(ctx context.Context, who environment.Caller, paused bool) (environment.ReaperState, error)
+	Pause(ctx context.Context, who environment.Caller, paused bool, reason string) (environment.ReaperState, error)
 
 	Events(ctx context.Context, who environment.Caller, id string, after int64, limit int) ([]environment.Event, error)
 	// Follow emits events as they happen, and returns nil at a terminal state.

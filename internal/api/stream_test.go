@@ -55,6 +55,22 @@ func TestStreamFollowsToTheEnd(t *testing.T) {
 	})
 }
 
+func TestStreamEndsWithTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.double.told = make(chan struct{}, 10) // of this bubble
+		closing, done := make(chan struct{}), make(chan struct{})
+		b.closing = closing
+		go func() {
+			b.Handler().ServeHTTP(httptest.NewRecorder(), streamRequest(t.Context(), "1"))
+			close(done)
+		}()
+		synctest.Wait()
+		close(closing)
+		<-done
+	})
+}
+
 func TestStreamThatIsOverSaysSo(t *testing.T) {
 	b := newBench(t)
 	answer := b.ask(t, "GET", Base+"/environments/zz9failx/events", "", "Accept", "text/event-stream", "Last-Event-ID", "3")

@@ -28,7 +28,7 @@ type Environment struct {
 	LastActivity *time.Time  `json:"lastActivityAt" doc:"When somebody last used it, as far as is known."`
 	Activity     Activity    `json:"activity"`
 	Ending       *Ending     `json:"ending,omitempty" doc:"The end its owner was told of; absent while none is near."`
-	EndedBecause string      `json:"endedBecause,omitempty" doc:"The limit that ended it: deadline, maximum, idle, unused or class; absent when a person did." example:"idle"`
+	EndedBecause string      `json:"endedBecause,omitempty" doc:"The limit that ended it: deadline, maximum, idle, unused, class, left or course; absent when a person did." example:"idle"`
 	KeepUntil    *time.Time  `json:"keepUntil,omitempty" doc:"It counts as in use until then, because somebody asked for it."`
 	Protected    *Protection `json:"protected,omitempty" doc:"Who keeps the reaper away; absent while nobody does."`
 	Policy       []Limit     `json:"policy" nullable:"false" doc:"The limits that hold, and who set each."`
