@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -33,7 +35,7 @@ func newRoot(w client.World) *cobra.Command {
 			"  daskbot down kq7wm2xd --wait           take it away again",
 	}
 	client.Add(root, w)
-	root.AddCommand(newServeCommand(), newConfigCommand(), newSlackCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newConfigCommand(), newDoctorCommand(), newSlackCommand(), newBackupCommand(), newRestoreCommand(), newMigrateCommand(), newVersionCommand())
 	return root
 }
 
@@ -43,7 +45,19 @@ func realWorld() client.World {
 		Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, ReadFile: os.ReadFile, Now: time.Now, Zone: time.Local,
 		HTTP:  &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext}},
 		Width: terminalWidth,
+		Ask:   asker(),
 		Open:  browser(),
+	}
+}
+
+// asker asks on the terminal; nil when standard input is none.
+func asker() func(string) (string, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil
+	}
+	return func(question string) (string, error) {
+		_, _ = fmt.Fprint(os.Stderr, question) // an error would show when reading
+		return bufio.NewReader(os.Stdin).ReadString('\n')
 	}
 }
 

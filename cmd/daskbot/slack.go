@@ -73,7 +73,10 @@ func newSlackCheckCommand() *cobra.Command {
 			missing := 0
 			for _, f := range bot.Check(cmd.Context(), botConfig(cfg)) {
 				mark := "ok     "
-				if !f.OK {
+				switch {
+				case f.Later:
+					mark = "LATER  "
+				case !f.OK:
 					mark = "MISSING"
 					missing++
 				}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,7 @@ import (
 	"github.com/daskbot/daskbot/internal/bot"
 	"github.com/daskbot/daskbot/internal/config"
 	"github.com/daskbot/daskbot/internal/environment"
+	"github.com/daskbot/daskbot/internal/lms"
 	"github.com/daskbot/daskbot/internal/notify"
 	"github.com/daskbot/daskbot/internal/provision"
 	"github.com/daskbot/daskbot/internal/provision/billing"
@@ -27,6 +29,7 @@ import (
 	"github.com/daskbot/daskbot/internal/provision/kube"
 	"github.com/daskbot/daskbot/internal/reaper"
 	"github.com/daskbot/daskbot/internal/store"
+	"github.com/daskbot/daskbot/internal/telemetry"
 )
 
 // daemon is every part, wired. This file is the only place that knows them
@@ -34,9 +37,11 @@ import (
 type daemon struct {
 	store   *store.Store
 	service *environment.Service
+	feed    *environment.Feed
 	runner  *provision.Runner
 	reaper  *reaper.Reaper
 	orphans *reaper.Orphans
+	rosters *reaper.Rosters
 	handler http.Handler
 	bot     *bot.Bot       // nil without a Slack application
 	outbox  *notify.Outbox // nil without a Slack application
@@ -44,56 +49,138 @@ type daemon struct {
 	compute *compute.Client
 	kube    *kube.Client
 	prices  *billing.Client // nil: prices stay as configured
+	hooks   *lms.Hooks
+	notices *notify.Outbox // to addresses that courses registered
+	traces  *telemetry.Telemetry
+	flow    *flowMetrics
+	counts  *reaperMetrics
+	sight   *sight       // of the cloud
+	scraped http.Handler // nil where /metrics is beside everything else
+	metrics *prometheus.Registry
+	keep    store.Retention
 	log     *slog.Logger
+
+	stopping atomic.Bool
+	closing  chan struct{} // event streams end when it is closed
+}
+
+// stop lets nothing new begin: whoever sends requests is told to send them
+// elsewhere, and passes end with the step they are at.
+func (d *daemon) stop() {
+	d.stopping.Store(true)
+	d.runner.Drain()
+}
+
+// instruments are the daemon's metrics.
+func (d *daemon) instruments(ctx context.Context) *prometheus.Registry {
+	metrics := prometheus.NewRegistry()
+	d.metrics = metrics
+	d.counts = newReaperMetrics(metrics)
+	d.flow = newFlowMetrics(metrics)
+	metrics.MustRegister(newFleet(ctx, d.store))
+	metrics.MustRegister(newGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return metrics
+}
+
+// shown serves the metrics beside the REST interface, or, nil there, on an
+// address of their own.
+func (d *daemon) shown(cfg *config.Config, metrics *prometheus.Registry) http.Handler {
+	shown := promhttp.InstrumentMetricHandler(metrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	if cfg.Server.MetricsAddr == "" {
+		return shown
+	}
+	d.scraped = apart(shown)
+	return nil
 }
 
 func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon, err error) {
-	d := &daemon{log: log}
+	d := &daemon{log: log, closing: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			d.close()
 		}
 	}()
-	if d.store, err = store.Open(ctx, store.Config{URL: cfg.Store.URL, Log: log, Workers: cfg.Limits.Workers, Key: cfg.Store.KeyBytes()}); err != nil {
+	kept := storeConfig(cfg)
+	kept.Log = log
+	d.keep = store.Retention{Events: cfg.Store.KeepEvents, Deliveries: cfg.Store.KeepDeliveries}
+	if d.store, err = store.Open(ctx, kept); err != nil {
 		return nil, err
 	}
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if d.traces, err = newTelemetry(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	metrics := d.instruments(ctx)
 	ports, err := d.ports(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	feed := &environment.Feed{}
-	ports.Store = environment.Announce(d.store, feed)
-	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: feed, Catalogue: cfg, Roster: cfg,
+	d.feed = &environment.Feed{}
+	ports.Store = environment.Announce(d.store, d.feed)
+	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: d.feed, Catalogue: cfg, Roster: cfg, CheckSchedule: reaper.CheckSchedule, MaxMembers: cfg.Limits.Members,
 		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads,
-		Prober: activity.New(activity.Config{Inside: d.kube, Log: log}), Installation: cfg.GKE.Installation, ExternalURL: cfg.Server.ExternalURL, Orphans: d.sweeping(cfg), Prices: cfg.Pricing.Prices})
-	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Limits: provision.Limits{
+		Prober: activity.New(activity.Config{Inside: d.kube, Log: log}), Installation: cfg.GKE.Installation, ExternalURL: cfg.Server.ExternalURL, Orphans: d.sweeping(cfg), Inbox: d.store, Prices: cfg.Pricing.Prices})
+	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Span: d.traces.Span, Took: d.flow.phase, Limits: provision.Limits{
 		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
-	if d.reaper, err = reaper.New(reaper.Config{Commands: d.service, Schedule: cfg.Reaper.Schedule, Schedules: schedules(cfg), Classes: d.service,
+	if d.reaper, err = reaper.New(reaper.Config{Commands: commands{d.service, d.counts.budgets}, Schedule: cfg.Reaper.Schedule, Classes: d.service,
 		MaxPerRun: cfg.Reaper.MaxPerRun, MaxShare: cfg.Reaper.MaxShare, Probes: cfg.Reaper.Probes,
-		Observe: newReaperMetrics(metrics).observe, Log: log}); err != nil {
+		Alone:   func(ctx context.Context, f func(context.Context) error) error { return d.store.Alone(ctx, "sweep", f) },
+		Observe: d.counts.observe, Span: d.traces.Span, Log: log}); err != nil {
 		return nil, err
 	}
-	if d.orphans, err = reaper.NewOrphans(reaper.OrphanConfig{Sweeper: d.service, Schedule: cfg.Reaper.OrphanSchedule, Log: log}); err != nil {
+	if d.orphans, err = reaper.NewOrphans(reaper.OrphanConfig{Sweeper: d.service, Schedule: cfg.Reaper.OrphanSchedule, Observe: d.flow.sweep, Span: d.traces.Span, Log: log}); err != nil {
 		return nil, err
 	}
-	server, err := api.New(api.Config{Service: d.service, Ready: d.ready(cfg), Sweep: d.sweep, Metrics: promhttp.InstrumentMetricHandler(metrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})), Log: log,
-		BodyLimit: cfg.Limits.BodyBytes, Version: version()})
+	d.sight = newSight(cfg, d.cloud, log)
+	shown := d.shown(cfg, metrics)
+	server, err := api.New(api.Config{Service: d.service, Ready: d.ready, Closing: d.closing, Sweep: d.sweep, Load: d.load, Metrics: shown, Log: log,
+		BodyLimit: cfg.Limits.BodyBytes, RosterLimit: cfg.Limits.RosterBytes, Version: version(),
+		Bearer: d.bearer(cfg), Audit: d.store, Done: requestDone(d.flow), TrustedProxies: cfg.Server.TrustedProxies,
+		Rate: api.Rate{PerSecond: cfg.Limits.Rate.PerSecond, Burst: cfg.Limits.Rate.Burst, Refused: cfg.Limits.Rate.Refused}})
 	if err != nil {
 		return nil, err
 	}
 	d.handler = server.Handler()
-	if cfg.Slack.Configured() {
-		return d, d.slack(cfg, ports.Store, feed)
+	if err = d.hooksIn(cfg, metrics); err != nil {
+		return nil, err
 	}
+	if err = d.notifications(cfg, ports.Store, metrics); err != nil {
+		return nil, err
+	}
+	if err = d.launches(cfg); err != nil {
+		return nil, err
+	}
+	if cfg.Slack.Configured() {
+		if err = d.slack(cfg, ports.Store); err != nil {
+			return nil, err
+		}
+	}
+	d.handler = d.traces.Handler(secured(cfg.Server.ExternalURL, d.handler))
 	return d, nil
+}
+
+// work is the queue's: commands for a class are the service's business, what
+// learning platforms sent the hooks', rows the runner's.
+func (d *daemon) work(ctx context.Context, job environment.Job) (time.Duration, error) {
+	switch job.Kind {
+	case environment.JobCourse:
+		return d.service.CarryOut(ctx, job.ID)
+	case environment.JobDelivery:
+		return d.hooks.Work(ctx, job.ID)
+	default:
+		return d.runner.Work(ctx, job)
+	}
 }
 
 // sweep runs the reaper for whoever asks over REST.
 func (d *daemon) sweep(ctx context.Context, dry, confirmed bool) (api.Swept, error) {
 	r, err := d.reaper.Sweep(ctx, reaper.Options{Dry: dry, Confirmed: confirmed})
 	return api.Swept{Items: r.Items, Warned: r.Warned, Deleted: r.Deleted, Failed: r.Failed, Waiting: r.Waiting, Held: r.Held, Paused: r.Paused}, err
+}
+
+// load is the queue's, for whoever asks over REST.
+func (d *daemon) load(ctx context.Context) (api.Load, error) {
+	l, err := d.store.Load(ctx)
+	return api.Load{Waiting: l.Waiting, Working: l.Working, Later: l.Later, Oldest: l.Oldest, States: l.States}, err
 }
 
 // sweeping is where leftovers are looked for. Without a project there is no
@@ -108,17 +195,13 @@ func (d *daemon) sweeping(cfg *config.Config) environment.OrphanConfig {
 
 // slack adds Slack's way in beside the API's, and its way out. Slack is not
 // part of being ready: without it everything else works.
-func (d *daemon) slack(cfg *config.Config, s environment.Store, feed *environment.Feed) (err error) {
+func (d *daemon) slack(cfg *config.Config, s environment.Store) (err error) {
 	c := botConfig(cfg)
-	c.Service, c.Log = d.service, d.log
+	c.Service, c.Log, c.Span, c.Audit, c.Feed = d.service, d.log, d.traces.Span, d.store, d.feed
 	if d.bot, err = bot.New(c); err != nil {
 		return err
 	}
-	holder := "" // an SQLite file has one daemon
-	if !strings.HasPrefix(cfg.Store.URL, "sqlite:") {
-		holder = environment.NewID()
-	}
-	d.outbox, err = notify.New(notify.Config{Store: s, Feed: feed, Notifier: d.bot, Log: d.log, Holder: holder})
+	d.outbox, err = notify.New(notify.Config{Store: s, Feed: d.feed, Notifier: d.bot, Log: d.log})
 	if err != nil {
 		return err
 	}
@@ -132,6 +215,9 @@ func beside(prefix string, one, other http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, prefix) {
 			one.ServeHTTP(w, r)
+			if _, route, found := strings.Cut(r.Pattern, " "); found { // its ServeMux wrote it there
+				telemetry.Route(r.Context(), r.Method, route)
+			}
 			return
 		}
 		other.ServeHTTP(w, r)
@@ -141,13 +227,13 @@ func beside(prefix string, one, other http.Handler) http.Handler {
 // ports makes the clients of everything outside.
 func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports, error) {
 	var err error
-	d.cloud, err = gke.New(ctx, gke.Config{Endpoint: cfg.GKE.Endpoint, Insecure: cfg.GKE.Insecure, StaticToken: cfg.GKE.StaticToken,
-		Installation: cfg.GKE.Installation, ServiceAccount: cfg.GKE.ServiceAccount, Log: d.log,
-		Defaults: gke.Defaults{NodeServiceAccount: cfg.GKE.NodeServiceAccount}})
+	gkeSettings := gkeConfig(cfg)
+	gkeSettings.Log = d.log
+	d.cloud, err = gke.New(ctx, gkeSettings)
 	if err != nil {
 		return provision.Ports{}, err
 	}
-	d.compute, err = compute.New(ctx, compute.Config{Endpoint: cfg.GKE.ComputeEndpoint, StaticToken: cfg.GKE.StaticToken, Installation: cfg.GKE.Installation})
+	d.compute, err = compute.New(ctx, computeConfig(cfg))
 	if err != nil {
 		return provision.Ports{}, err
 	}
@@ -156,11 +242,22 @@ func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports
 			return provision.Ports{}, err
 		}
 	}
-	d.kube = kube.New(kube.Config{Log: d.log})
+	d.kube = kube.New(kube.Config{Log: d.log, Wrap: d.traces.Transport})
 	return provision.Ports{Clusters: d.cloud, Given: cfg, Compute: d.compute,
 		Workloads: d.kube,
-		Charts:    helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log}),
+		Charts:    helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log, Span: d.traces.Span}),
 		Door:      activity.NewDoor(http.DefaultTransport, knock)}, nil
+}
+
+// gkeConfig is what the configuration says about GKE.
+func gkeConfig(cfg *config.Config) gke.Config {
+	return gke.Config{Endpoint: cfg.GKE.Endpoint, Insecure: cfg.GKE.Insecure, StaticToken: cfg.GKE.StaticToken,
+		Installation: cfg.GKE.Installation, ServiceAccount: cfg.GKE.ServiceAccount,
+		Defaults: gke.Defaults{NodeServiceAccount: cfg.GKE.NodeServiceAccount}}
+}
+
+func computeConfig(cfg *config.Config) compute.Config {
+	return compute.Config{Endpoint: cfg.GKE.ComputeEndpoint, StaticToken: cfg.GKE.StaticToken, Installation: cfg.GKE.Installation}
 }
 
 // knock bounds one look at whether a hub lets its owner in.
@@ -173,19 +270,6 @@ func cacheDir() string {
 		dir = os.TempDir()
 	}
 	return filepath.Join(dir, "daskbot", "charts")
-}
-
-// ready says whether the store and the cloud answer.
-func (d *daemon) ready(cfg *config.Config) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if _, err := d.store.CountLive(ctx, "", ""); err != nil {
-			return err
-		}
-		if cfg.GKE.Project == "" {
-			return nil // only given clusters: there is no cloud to reach
-		}
-		return d.cloud.Allowed(ctx, cfg.GKE.Project)
-	}
 }
 
 func (d *daemon) close() {

@@ -89,7 +89,7 @@ func TestReaper(t *testing.T) {
 	ready(d)
 	golden(t, "reaper_before", d.transcript("reaper plan", "reaper run --dry-run", "reaper", "keep "+id+" soon", "keep "+id+" 2d", "protect nothere1"))
 	used(d)
-	golden(t, "reaper", d.transcript("status "+id, "reaper plan", "reaper plan -o json", "reaper run --dry-run", "reaper run --confirm", "reaper pause", "reaper plan", "reaper resume",
+	golden(t, "reaper", d.transcript("status "+id, "reaper plan", "reaper plan -o json", "reaper run --dry-run", "reaper run --confirm", "reaper pause --reason ill", "reaper plan", "reaper resume",
 		"keep "+id+" 2h", "protect "+id, "status "+id, "protect "+id+" --off"))
 }
 
@@ -113,7 +113,7 @@ func TestMistakes(t *testing.T) {
 	d := newDaemon(t)
 	ready(d)
 	golden(t, "mistakes", d.transcript(
-		"upp", "up --profil dask", "up extra", "up --ttl soon", "up --ttl 1h --until 18:00", "up --until noon", "up --timeout 5", "list -o xml",
+		"upp", "up --profil dask", "up extra", "up --ttl soon", "up --idle soon", "up --ttl 1h --until 18:00", "up --until noon", "up --workers many", "up --timeout 5", "list -o xml",
 		"down", "scale "+id+" many", "packages "+id+" grow xgboost", "extend "+id+" -1h", "project lnk x", "project", "token create",
 		"up --profile daskhab", "up --ttl 9d", "up --profile dask --packages x;rm", "packages "+id+" add xgboost", "scale "+id+" 99",
 		"status nothere1", "list --state redy", "up --course none",
@@ -159,7 +159,7 @@ func TestWithoutToken(t *testing.T) {
 func waitingFor(t *testing.T, d *daemon, w World, errs *output, line, sign string, then func()) int {
 	t.Helper()
 	code := make(chan int, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go func() { code <- d.do(ctx, w, line) }()
 	for tick := time.NewTicker(5 * time.Millisecond); ; {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,7 +39,7 @@ func Add(root *cobra.Command, w World) {
 	}
 	add(groupEnvironments, w.up(), w.status(), w.list(), w.events(), w.down(), w.extend(), w.keep(), w.scale(), w.packages(), w.upgrade(), w.profiles(), w.course())
 	add(groupUse, w.credentials(), w.kubeconfig(), w.logs(), w.open())
-	add(groupAccess, w.project(), w.slackLink(), w.tokens(), w.protect(), w.reaper(), w.orphans(), w.cost())
+	add(groupAccess, w.project(), w.slackLink(), w.lti(), w.tokens(), w.protect(), w.reaper(), w.orphans(), w.hooks(), w.audit(), w.queue(), w.cost(), w.ping())
 }
 
 // command builds a command whose run gets the connection and the format.
@@ -114,6 +115,10 @@ func parent(c cobra.Command) *cobra.Command {
 // flagError suggests the flag that was likely meant.
 func flagError(cmd *cobra.Command, err error) error {
 	_, word, found := strings.Cut(err.Error(), "unknown flag: --")
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) && value.GetFlag().Value.Type() == "int" {
+		return Usage("%q is not a number for --%s, for example --%s 4.", value.GetValue(), value.GetFlag().Name, value.GetFlag().Name)
+	}
 	if !found {
 		return Usage("%v\nSee `%s --help`.", err, cmd.CommandPath())
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 func (w World) course() *cobra.Command {
-	cmd := parent(cobra.Command{Use: "course", Short: "Start, end and see a whole class"})
-	cmd.AddCommand(w.courseList(), w.courseStatus(),
+	cmd := parent(cobra.Command{Use: "course", Short: "Define, start, end and see a whole class"})
+	cmd.AddCommand(w.courseList(), w.courseStatus(), w.courseApply(), w.courseExport(), w.courseImport(), w.courseDelete(), w.courseNotifications(),
 		w.courseCommand("up", "Make an environment for every member of a course who has none",
 			"Make an environment for every member of a course who has none. Repeating it is harmless. For staff of the course and admins."),
 		w.courseCommand("down", "End everything in a course",
@@ -81,6 +81,18 @@ func (w World) drawCourse(o io.Writer, k api.CourseStatus) error {
 	}
 	if err := rows(o, []string{"WHO", "ID", "STATE", "USE", "ENDS", "$/H", "URL"}, lines); err != nil {
 		return err
+	}
+	for _, l := range k.Left {
+		if l.EndsAt.After(w.Now()) {
+			if _, err := fmt.Fprintf(o, "%s left; what they have here ends %s.\n", oneLine(l.Subject), w.clock(&l.EndsAt)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, problem := range k.Problems {
+		if _, err := fmt.Fprintf(o, "\n%s\n", oneLine(problem)); err != nil {
+			return err
+		}
 	}
 	_, err := fmt.Fprintf(o, "\n%s, %s; about $%.2f an hour, $%.2f so far.\n", count(len(k.Members), "member"),
 		count(live, "environment"), k.Cost.USDPerHour, k.Cost.USDTotal)

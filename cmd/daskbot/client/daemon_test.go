@@ -21,7 +21,8 @@ var now = daemontest.Now
 // daemon is one to run command lines against.
 type daemon struct {
 	*daemontest.Daemon
-	t *testing.T
+	t    *testing.T
+	read func(name string) ([]byte, error) // what commands read; nil for no file
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -44,7 +45,7 @@ func (o *output) Write(p []byte) (int, error) {
 // world is a person without a terminal, in Vienna.
 func (d *daemon) world(out, errs io.Writer) World {
 	env := map[string]string{"DASKBOT_URL": d.Server.URL, "DASKBOT_TOKEN": d.Admin, "USER": "alice"}
-	return World{Out: out, Err: errs, Getenv: func(name string) string { return env[name] },
+	return World{Out: out, Err: errs, ReadFile: d.read, Getenv: func(name string) string { return env[name] },
 		HTTP: d.Server.Client(), Now: func() time.Time { return now }, Zone: time.FixedZone("CET", 3600), Width: func() int { return 0 }}
 }
 

@@ -128,6 +128,10 @@ func drawWorkloads(o io.Writer, l api.Workloads) error {
 func readiness(ready bool, why string) string {
 	switch {
 	case ready:
+		// "running", and what happened to it before.
+		if _, before, ok := strings.Cut(why, "; "); ok {
+			return "yes; " + before
+		}
 		return "yes"
 	case why != "":
 		return "no: " + why

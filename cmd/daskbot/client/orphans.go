@@ -17,7 +17,7 @@ func (w World) orphans() *cobra.Command {
 	cmd := w.command(cobra.Command{Use: "orphans [--delete]", Short: "See, and delete, what costs money and belongs to nobody",
 		Long: "List what is in the cloud and nothing looks after, as of the last comparison of cloud and store, with\n" +
 			"what it costs. daskbot deletes it by itself when its grace is over; --delete does so at once for what is\n" +
-			"past its grace, and with --now for all of it. For staff and admins; deleting is for admins.",
+			"past its grace, and with --now for all of it. For staff and admins; --now is for admins.",
 		Example: "  daskbot orphans --fresh\n  daskbot orphans --delete --dry-run\n  daskbot orphans --delete", Args: args(0, 0),
 	}, func(ctx context.Context, r *rest, out format, _ []string) error {
 		if !remove && (how.Now || how.DryRun) {

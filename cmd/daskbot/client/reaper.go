@@ -73,7 +73,7 @@ func (w World) reaperRun() *cobra.Command {
 	cmd := w.command(cobra.Command{
 		Use:   "run",
 		Short: "Run the reaper now",
-		Long: "Run the reaper now: look at every environment, warn, and end what is at its end. For admins.\n" +
+		Long: "Run the reaper now: look at every environment, warn, and end what is at its end. For staff and admins; --confirm is for admins.\n" +
 			"With --dry-run only say what would be done.",
 		Example: "  daskbot reaper run --dry-run\n  daskbot reaper run --confirm",
 		Args:    args(0, 0),
@@ -114,7 +114,11 @@ func runWords(r api.Run) string {
 
 func (w World) drawPlan(o io.Writer, p api.Plan) error {
 	if p.Paused {
-		_, _ = fmt.Fprintln(o, "The reaper is paused: nothing is ended or warned. `daskbot reaper resume` lets it go on.") // the table reports it
+		by := ""
+		if p.Why != "" {
+			by = " (" + oneLine(p.Why) + ")"
+		}
+		_, _ = fmt.Fprintln(o, "The reaper is paused"+by+": nothing is ended or warned. `daskbot reaper resume` lets it go on.") // the table reports it
 	}
 	if p.Held != "" {
 		_, _ = fmt.Fprintln(o, "Held: "+oneLine(p.Held))
@@ -131,10 +135,15 @@ func (w World) drawPlan(o io.Writer, p api.Plan) error {
 }
 
 func (w World) reaperSwitch(verb, short string) *cobra.Command {
-	return w.command(cobra.Command{
-		Use: verb, Short: short, Long: short + ". For admins.", Example: "  daskbot reaper " + verb, Args: args(0, 0),
+	var reason string
+	cmd := w.command(cobra.Command{
+		Use: verb, Short: short, Long: short + ". For staff and admins.", Example: "  daskbot reaper " + verb + " --reason \"the hubs are being repaired\"", Args: args(0, 0),
 	}, func(ctx context.Context, r *rest, out format, _ []string) error {
-		got, err := ask[api.ReaperState](ctx, r, http.MethodPost, "/reaper/"+verb, nil)
+		var how any // nothing, for a daemon that knows of no reasons
+		if reason != "" {
+			how = api.ReaperSwitch{Reason: reason}
+		}
+		got, err := ask[api.ReaperState](ctx, r, http.MethodPost, "/reaper/"+verb, how)
 		if err != nil {
 			return err
 		}
@@ -147,6 +156,8 @@ func (w World) reaperSwitch(verb, short string) *cobra.Command {
 			return err
 		})
 	})
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever wonders")
+	return cmd
 }
 
 // useFacts say how an environment is used and what becomes of it.

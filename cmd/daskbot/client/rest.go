@@ -71,20 +71,16 @@ func ask[T any](ctx context.Context, r *rest, method, path string, body any, hea
 // send sends one request; the caller closes the body. Answers of 400 and
 // above are errors.
 func (r *rest) send(ctx context.Context, method, path string, body any, headers ...string) (*http.Response, error) {
-	var reader io.Reader
-	if body != nil {
-		raw, err := json.Marshal(body)
-		if err != nil {
-			return nil, fmt.Errorf("encode the request: %w", err)
-		}
-		reader = bytes.NewReader(raw)
+	reader, kind, err := encoded(body)
+	if err != nil {
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, r.address+api.Base+path, reader)
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
 	}
 	if r.token != "" {
 		req.Header.Set("Authorization", "Bearer "+r.token)
@@ -101,6 +97,27 @@ func (r *rest) send(ctx context.Context, method, path string, body any, headers 
 		return nil, problemIn(resp)
 	}
 	return resp, nil
+}
+
+// raw is a body that is sent as it is.
+type raw struct {
+	kind string // its Content-Type
+	text []byte
+}
+
+// encoded is a request's body and what kind it is; nothing for nil.
+func encoded(body any) (io.Reader, string, error) {
+	switch b := body.(type) {
+	case nil:
+		return nil, "", nil
+	case raw:
+		return bytes.NewReader(b.text), b.kind, nil
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode the request: %w", err)
+	}
+	return bytes.NewReader(text), "application/json", nil
 }
 
 // away says that there was no answer; an end that was asked for is not that.

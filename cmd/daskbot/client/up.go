@@ -16,11 +16,11 @@ import (
 
 // upFlags are what `up` can be asked for.
 type upFlags struct {
-	profile, course, owner, project, ttl, until string
-	workers                                     int
-	packages                                    []string
-	wait                                        bool
-	timeout                                     period
+	profile, course, owner, project, ttl, until, idle string
+	workers                                           int
+	packages                                          []string
+	wait                                              bool
+	timeout                                           period
 }
 
 func (w World) up() *cobra.Command {
@@ -51,6 +51,7 @@ func (w World) up() *cobra.Command {
 	flags.StringVar(&f.project, "project", "", "the cloud project that pays (default the owner's, else the course's)")
 	flags.StringVar(&f.ttl, "ttl", "", "how long it lives once ready: 90m, 4h, 2d")
 	flags.StringVar(&f.until, "until", "", "when it ends: 18:00, \"2026-11-24 18:00\" or RFC 3339")
+	flags.StringVar(&f.idle, "idle", "", "how long it may stand idle, less than policy lets it: 20m")
 	flags.IntVar(&f.workers, "workers", 0, "Dask workers")
 	flags.StringSliceVar(&f.packages, "packages", nil, "extra Python packages, separated by commas")
 	flags.BoolVar(&f.wait, "wait", false, "wait until it is ready or failed, and show how far it is")
@@ -62,13 +63,18 @@ func (w World) up() *cobra.Command {
 // request turns flags into what is sent. What the client can tell to be wrong
 // is a usage error; everything else the daemon judges.
 func (w World) request(ctx context.Context, r *rest, f upFlags, workersGiven bool) (api.Request, error) {
-	out := api.Request{Owner: f.owner, Course: f.course, Profile: f.profile, Project: f.project, TTL: f.ttl, Packages: f.packages}
+	out := api.Request{Owner: f.owner, Course: f.course, Profile: f.profile, Project: f.project, TTL: f.ttl, Idle: f.idle, Packages: f.packages}
 	if f.ttl != "" && f.until != "" {
 		return out, Usage("Give --ttl or --until, not both.")
 	}
 	if f.ttl != "" {
 		if _, err := environment.ParseDuration("ttl", f.ttl); err != nil {
 			return out, Usage("--ttl: %s", environment.MessageOf(err))
+		}
+	}
+	if f.idle != "" {
+		if _, err := environment.ParseDuration("idle", f.idle); err != nil {
+			return out, Usage("--idle: %s", environment.MessageOf(err))
 		}
 	}
 	if f.until != "" {

@@ -22,6 +22,9 @@ type World struct {
 	Zone     *time.Location
 	// Width is how wide the terminal behind Err is; 0 when it is none.
 	Width func() int
+	// Ask puts a question to a person and returns the line they type; nil when
+	// there is no terminal to ask on.
+	Ask func(question string) (string, error)
 	// Open shows an address in a browser; nil when there is none.
 	Open func(ctx context.Context, address string) error
 }

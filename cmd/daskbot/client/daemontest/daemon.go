@@ -137,21 +137,9 @@ func (c catalogue) Profile(name string) (environment.Profile, bool) {
 	}
 	return environment.Profile{}, false
 }
-func (catalogue) DefaultProfile() string      { return "daskhub" }
-func (catalogue) Project(string) string       { return "class-2026" }
-func (catalogue) Policy() environment.Policy  { return environment.Policy{MaxTTL: 48 * time.Hour} }
-func (catalogue) Course(id string) bool       { return id == "" || id == "de-2026" }
-func (catalogue) CourseProfile(string) string { return "" }
-func (catalogue) Staff(string) []string       { return nil }
-
-// CoursePolicy lets a course have one environment, so that a class of two is
-// served in part.
-func (catalogue) CoursePolicy(course string) environment.Policy {
-	if course == "" {
-		return environment.Policy{}
-	}
-	return environment.Policy{MaxPerCourse: 1}
-}
+func (catalogue) DefaultProfile() string     { return "daskhub" }
+func (catalogue) Project() string            { return "class-2026" }
+func (catalogue) Policy() environment.Policy { return environment.Policy{MaxTTL: 48 * time.Hour} }
 
 func (c catalogue) Class(ctx context.Context, id string) (environment.Course, error) {
 	all, err := c.Classes(ctx)
@@ -161,8 +149,11 @@ func (c catalogue) Class(ctx context.Context, id string) (environment.Course, er
 	return all[0], nil
 }
 
+// Classes is a class of two that may have one environment, so that it is
+// served in part.
 func (catalogue) Classes(context.Context) ([]environment.Course, error) {
-	return []environment.Course{{ID: "de-2026", Title: "Data engineering", Timezone: "Europe/Paris", Members: []string{"alice", "bob"}}}, nil
+	return []environment.Course{{ID: "de-2026", Title: "Data engineering", Timezone: "Europe/Paris", Policy: environment.Policy{MaxPerCourse: 1},
+		Members: []environment.Member{{Subject: "alice"}, {Subject: "bob"}}, Origin: environment.OriginConfiguration}}, nil
 }
 
 // cloud is asked only whether a project may be used.
@@ -170,7 +161,7 @@ type cloud struct{ environment.Clusters }
 
 func (cloud) Allowed(_ context.Context, project string) error {
 	if project == "locked-project" {
-		return environment.Errorf(environment.CodeForbidden, "daskbot may not act in locked-project. Its owner grants it with: gcloud projects add-iam-policy-binding locked-project --member=… --role=roles/container.admin")
+		return environment.Errorf(environment.CodeForbidden, "daskbot may not act in locked-project. Its owner grants it with: gcloud projects add-iam-policy-binding locked-project --member=… --role=projects/locked-project/roles/daskbotClusters")
 	}
 	return nil
 }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestTheDoctorLooksAtTheAdminToken: a file that others may read is wrong where
+// it can be mended, and as it should be in a Secret that a cluster mounted.
+func TestTheDoctorLooksAtTheAdminToken(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		name string
+		mode os.FileMode
+		want status
+	}{
+		{"own.token", 0o600, ""}, {"group.token", 0o640, isIll}, {"all.token", 0o644, isIll},
+	} {
+		path := filepath.Join(dir, c.name)
+		if err := os.WriteFile(path, []byte("dbt_x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := adminToken(path); got.Status != c.want {
+			t.Errorf("%s: got %+v; want %q", c.name, got, c.want)
+		}
+	}
+	if got := adminToken(mountedFile(t)); got.Status != "" {
+		t.Errorf("on a read-only mount: got %+v; want nothing: chmod is not possible there", got)
+	}
+}
+
+// mountedFile finds something that others may read on a mount that nobody may
+// write to; most machines have one.
+func mountedFile(t *testing.T) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Skip(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || !strings.HasPrefix(fields[3]+",", "ro,") {
+			continue
+		}
+		if info, err := os.Stat(fields[1]); err == nil && info.Mode().Perm()&0o077 != 0 {
+			return fields[1]
+		}
+	}
+	t.Skip("nothing is mounted read-only here")
+	return ""
+}
