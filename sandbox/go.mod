@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	cloud.google.com/go/container v1.56.1
 	github.com/chromedp/chromedp v0.23.0
+	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/google/go-containerregistry v0.22.1
 	github.com/klauspost/compress v1.19.2
 	github.com/slack-go/slack v0.35.0

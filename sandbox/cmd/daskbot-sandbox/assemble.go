@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/daskbot/daskbot/sandbox/internal/control"
 	"github.com/daskbot/daskbot/sandbox/internal/gke"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes"
+	"github.com/daskbot/daskbot/sandbox/internal/lms"
 	"github.com/daskbot/daskbot/sandbox/internal/serviceusage"
 	"github.com/daskbot/daskbot/sandbox/internal/slack"
 	"github.com/daskbot/daskbot/sandbox/internal/standin"
@@ -51,11 +53,16 @@ func assemble(o options, state string, kept settings, l listeners, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	handler, err := routes(world, server, backends, chat, endpoints(state, kept, l, chat), log)
+	campus, err := openLMS(o, state, l, log)
 	if err != nil {
 		return nil, err
 	}
-	return &sandbox{listeners: l, planes: planes, gke: server, slack: chat, handler: handler, log: log}, nil
+	services := services{world: world, gke: server, backends: backends, slack: chat, lms: campus}
+	handler, err := services.routes(endpoints(state, kept, l, chat, campus), log)
+	if err != nil {
+		return nil, err
+	}
+	return &sandbox{listeners: l, planes: planes, gke: server, slack: chat, lms: campus, handler: handler, log: log}, nil
 }
 
 // openSlack opens the emulated Slack. Its faults are scripted like those of
@@ -63,7 +70,7 @@ func assemble(o options, state string, kept settings, l listeners, log *slog.Log
 func openSlack(o options, state string, kept settings, l listeners, world *cloud.World, log *slog.Logger) (*slack.Emulator, error) {
 	return slack.Open(slack.Config{
 		StateDir: filepath.Join(state, "slack"), URL: "http://" + l.http.Addr().String() + "/slack",
-		SigningSecret: kept.SlackSigningSecret, AppURL: o.slackApp, Log: log,
+		SigningSecret: kept.SlackSigningSecret, AppURL: o.slackApp, Patience: o.slackPatience, Log: log,
 		Faults: func(kind, method, domain string) (slack.Fault, bool) {
 			f := world.Take(kind, cloud.Occasion{Method: method, Project: domain})
 			if f == nil {
@@ -71,6 +78,23 @@ func openSlack(o options, state string, kept settings, l listeners, world *cloud
 			}
 			return slack.Fault{Delay: f.Wait(0)}, true
 		},
+	})
+}
+
+// openLMS opens the emulated LMS. On loopback its address is localhost, not
+// the number that everything else has: then a browser takes it and a tool for
+// different sites, as a real LMS and a tool are.
+func openLMS(o options, state string, l listeners, log *slog.Logger) (*lms.Platform, error) {
+	host, port, err := net.SplitHostPort(l.http.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		host = "localhost"
+	}
+	return lms.Open(lms.Config{
+		StateDir: filepath.Join(state, "lms"), URL: "http://" + net.JoinHostPort(host, port) + "/lms",
+		ToolURL: o.lmsTool, Mail: "sandbox-university.example", Log: log,
 	})
 }
 
@@ -89,9 +113,18 @@ func (f forgetting) Stop(ctx context.Context, id string) error {
 	return nil
 }
 
+// services are the parts that speak HTTP.
+type services struct {
+	world    *cloud.World
+	gke      *gke.Server
+	backends *standin.Backends
+	slack    *slack.Emulator
+	lms      *lms.Platform
+}
+
 // routes puts everything that speaks HTTP on one address.
-func routes(world *cloud.World, server *gke.Server, backends *standin.Backends, chat *slack.Emulator, e control.Endpoints, log *slog.Logger) (http.Handler, error) {
-	containers, err := server.REST()
+func (s services) routes(e control.Endpoints, log *slog.Logger) (http.Handler, error) {
+	containers, err := s.gke.REST()
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +132,8 @@ func routes(world *cloud.World, server *gke.Server, backends *standin.Backends, 
 	if err != nil {
 		return nil, fmt.Errorf("package the charts: %w", err)
 	}
-	usage := serviceusage.New(world)
-	machines := compute.New(world, e.Token)
+	usage := serviceusage.New(s.world)
+	machines := compute.New(s.world, e.Token)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		// Kubernetes Engine and Service Usage share a host here, and the
@@ -113,30 +146,36 @@ func routes(world *cloud.World, server *gke.Server, backends *standin.Backends, 
 	})
 	mux.Handle("/compute/v1/", machines)
 	mux.Handle("/batch/compute/v1", machines)
-	mux.Handle("/slack/", chat)
+	mux.Handle("/slack/", s.slack)
+	mux.Handle("/lms/", s.lms)
 	mux.Handle("/charts/", http.StripPrefix("/charts", repository))
-	mux.Handle("/", control.New(control.Config{World: world, Activity: scripted{backends}, Endpoints: e, Log: log}))
+	mux.Handle("/", control.New(control.Config{World: s.world, Activity: scripted{s.backends}, Endpoints: e, Log: log}))
 	return mux, nil
 }
 
-// isServiceUsage tells /v1/projects/P/services… and
+// isServiceUsage tells /v1/projects/P/services…, its :batchEnable and
 // /v1/projects/P:testIamPermissions from the paths of Kubernetes Engine.
 func isServiceUsage(path string) bool {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	return len(parts) >= 4 && parts[3] == "services" || strings.HasSuffix(path, ":testIamPermissions")
+	return len(parts) >= 4 && (parts[3] == "services" || parts[3] == "services:batchEnable") || strings.HasSuffix(path, ":testIamPermissions")
 }
 
 // endpoints says where everything is.
-func endpoints(state string, kept settings, l listeners, chat *slack.Emulator) control.Endpoints {
+func endpoints(state string, kept settings, l listeners, chat *slack.Emulator, campus *lms.Platform) control.Endpoints {
 	base := "http://" + l.http.Addr().String()
-	app := chat.Credentials()
+	app, tool := chat.Credentials(), campus.Details()
 	return control.Endpoints{
 		GKE: l.grpc.Addr().String(), GKERest: base, Compute: base + "/compute/v1/", ServiceUsage: base, Charts: base + "/charts",
 		Slack: control.Slack{
 			URL: base + "/slack/", API: app.API, SigningSecret: app.SigningSecret, Team: app.Team,
 			BotToken: app.BotToken, AppToken: app.AppToken, ClientID: app.ClientID, ClientSecret: app.ClientSecret,
 		},
-		LMS:   control.LMS{URL: base + "/lms", Secret: kept.LMSSecret},
+		LMS: control.LMS{
+			URL: tool.Issuer + "/", Issuer: tool.Issuer, ClientID: tool.ClientID, Deployment: tool.Deployment,
+			AuthURL: tool.AuthURL, TokenURL: tool.TokenURL, JWKSURL: tool.JWKSURL, EventsJWKS: tool.EventsJWKS,
+			Secret: tool.Secrets.Standard, Bearer: tool.Secrets.Bearer, Moodle: tool.Secrets.Moodle,
+			Inbox: tool.Inbox, Outgoing: tool.Secrets.Outgoing,
+		},
 		Token: kept.Token, Project: defaultProject, Control: base,
 		Files: control.Files{
 			Token: filepath.Join(state, "token"), GcloudConfig: filepath.Join(state, "gcloud"), Kubeconfig: filepath.Join(state, "kubeconfig"),

@@ -172,7 +172,7 @@ func reachable(t *testing.T, env []string) {
 	t.Helper()
 	every := time.NewTicker(200 * time.Millisecond)
 	defer every.Stop()
-	limit := time.After(time.Minute)
+	limit := time.After(3 * time.Minute)
 	for {
 		out, err := runTool(t, env, "kubectl", "get", "--raw", "/readyz")
 		if err == nil {
@@ -181,7 +181,7 @@ func reachable(t *testing.T, env []string) {
 		select {
 		case <-every.C:
 		case <-limit:
-			t.Fatalf("the cluster did not come back within a minute: %v\n%s", err, out)
+			t.Fatalf("the cluster did not come back within three minutes: %v\n%s", err, out)
 		}
 	}
 }
@@ -203,7 +203,7 @@ func environment(t *testing.T, e control.Endpoints) []string {
 
 func runTool(t *testing.T, env []string, tool string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, tool, args...)
 	cmd.Env = env

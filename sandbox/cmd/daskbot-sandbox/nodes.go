@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daskbot/daskbot/sandbox/internal/images"
+	"github.com/daskbot/daskbot/sandbox/internal/kubernetes"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/machine"
 	"github.com/daskbot/daskbot/sandbox/internal/registry"
 )
@@ -31,7 +32,7 @@ func realNodes(o options, state string, kept settings, disks string, log *slog.L
 		return nil, err
 	}
 	return machine.New(machine.Config{
-		Dir: state, Network: "10." + strings.TrimPrefix(kept.Network, "127."),
+		Dir: state, Network: "10." + strings.TrimPrefix(kept.Network, "127."), Services: kubernetes.ServiceRange,
 		Node: beside("daskbot-node"), DNS: beside("daskbot-dns"), Disks: disks,
 		Registry: registry.New(registry.Config{Store: images.Open(built), Log: log}), Log: log,
 	})

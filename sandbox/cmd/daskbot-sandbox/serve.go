@@ -19,19 +19,22 @@ import (
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
 	"github.com/daskbot/daskbot/sandbox/internal/gke"
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes"
+	"github.com/daskbot/daskbot/sandbox/internal/lms"
 	"github.com/daskbot/daskbot/sandbox/internal/slack"
 )
 
 // options are the flags of serve.
 type options struct {
-	addr         string
-	state        string
-	nodes        string
-	latencies    string
-	controlplane string
-	images       string
-	slackApp     string
-	verbose      bool
+	addr          string
+	state         string
+	nodes         string
+	latencies     string
+	controlplane  string
+	images        string
+	slackApp      string
+	slackPatience time.Duration
+	lmsTool       string
+	verbose       bool
 }
 
 func serveCommand() *cobra.Command {
@@ -49,6 +52,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.latencies, "latencies", "", "fast or gke: how long things take; empty keeps what was set before")
 	f.StringVar(&o.controlplane, "controlplane", "", "the daskbot-controlplane binary (default: beside this program)")
 	f.StringVar(&o.slackApp, "slack-app", "", "base URL of the app that the emulated Slack talks to; empty keeps what was set before")
+	f.DurationVar(&o.slackPatience, "slack-patience", slack.Patience, "how long the emulated Slack waits for the app")
+	f.StringVar(&o.lmsTool, "lms-tool", "", "base URL of the tool that the emulated LMS launches; empty keeps what was set before")
 	f.StringVar(&o.images, "images", defaultImages, "directory of the built images that pods on real nodes run")
 	f.BoolVar(&o.verbose, "verbose", false, "log every step")
 	return cmd
@@ -129,6 +134,7 @@ type sandbox struct {
 	planes    *kubernetes.Planes
 	gke       *gke.Server
 	slack     *slack.Emulator
+	lms       *lms.Platform
 	handler   http.Handler
 	log       *slog.Logger
 }
@@ -139,6 +145,7 @@ func (s *sandbox) run(ctx context.Context) error {
 	group.Go(func() error { return s.planes.Run(ctx) })
 	group.Go(func() error { return s.gke.Run(ctx) })
 	group.Go(func() error { return s.slack.Run(ctx) })
+	group.Go(func() error { return s.lms.Run(ctx) })
 	group.Go(func() error { return serveHTTP(ctx, s.listeners.http, s.handler) })
 	group.Go(func() error { return serveGRPC(ctx, s.listeners.grpc, s.gke.GRPC()) })
 	err := group.Wait()

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -21,7 +24,6 @@ type settings struct {
 	Network            string `json:"network"` // first two bytes of the loopback addresses
 	GRPCAddr           string `json:"grpcAddr,omitempty"`
 	SlackSigningSecret string `json:"slackSigningSecret"`
-	LMSSecret          string `json:"lmsSecret"`
 }
 
 // lockState takes the state directory for this process. The lock goes with
@@ -35,10 +37,22 @@ func lockState(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := io.ReadAll(f) // a hint: what is missing is left out
 		_ = f.Close()
-		return nil, fmt.Errorf("another sandbox uses the state directory %s; stop it, or give this one another --state", dir)
+		return nil, fmt.Errorf("another sandbox uses the state directory %s; stop %s, or give this one another --state",
+			dir, cmp.Or(strings.TrimSpace(string(holder)), "it"))
+	}
+	if err := errors.Join(f.Truncate(0), note(f)); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	return f, nil
+}
+
+// note writes into the lock who holds it, for the words above.
+func note(f *os.File) error {
+	_, err := fmt.Fprintf(f, "process %d\n", os.Getpid())
+	return err
 }
 
 func settingsFile(dir string) string { return filepath.Join(dir, "sandbox.json") }
@@ -60,7 +74,7 @@ func loadSettings(dir string) (settings, error) {
 	if err != nil {
 		return s, err
 	}
-	s = settings{Token: "sandbox-" + secret(), Network: network, SlackSigningSecret: secret(), LMSSecret: secret()}
+	s = settings{Token: "sandbox-" + secret(), Network: network, SlackSigningSecret: secret()}
 	return s, s.save(dir)
 }
 

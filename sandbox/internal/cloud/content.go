@@ -28,28 +28,61 @@ func (w *World) content(r *Resource) string {
 	}
 }
 
-// fill makes the content of a new disk or snapshot: that of what it is made
-// from, or nothing. What an earlier one of the name left is not seen.
-func (w *World) fill(r *Resource) error {
-	dir := w.content(r)
-	if dir == "" {
+// prepared is the content of a resource that is about to be made; its paths
+// are empty for what has none.
+type prepared struct{ of, here, place string }
+
+// prepare makes the content of a new disk or snapshot, that of what it is made
+// from or nothing, beside its place.
+func (w *World) prepare(r *Resource) (prepared, error) {
+	p := prepared{of: r.path(), place: w.content(r)}
+	if p.place == "" {
+		return prepared{}, nil
+	}
+	err := os.MkdirAll(filepath.Dir(p.place), 0o755)
+	if err == nil {
+		p.here, err = os.MkdirTemp(filepath.Dir(p.place), ".new-")
+	}
+	if err == nil {
+		err = errors.Join(os.Chmod(p.here, 0o755), copyContent(w.content(origin(r)), p.here))
+	}
+	if err != nil {
+		p.discard()
+		return prepared{}, fmt.Errorf("make the content of %s: %w", p.of, err)
+	}
+	return p, nil
+}
+
+// settle puts the content in its place. What an earlier resource of the name
+// left there is not seen.
+func (p prepared) settle() error {
+	if p.place == "" {
 		return nil
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("make the content of %s: %w", r.path(), err)
+	if err := errors.Join(os.RemoveAll(p.place), os.Rename(p.here, p.place)); err != nil {
+		return fmt.Errorf("make the content of %s: %w", p.of, err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make the content of %s: %w", r.path(), err)
+	return nil
+}
+
+// discard removes what was not settled.
+func (p prepared) discard() {
+	if p.here != "" {
+		_ = os.RemoveAll(p.here) // what stays is in nobody's way
 	}
-	from := w.content(origin(r))
+}
+
+// copyContent copies a directory into another; one that does not exist is an
+// empty one.
+func copyContent(from, to string) error {
 	if _, err := os.Stat(from); from == "" || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	// cp knows owners, links, holes and extended attributes, and shares blocks
 	// where the file system can. An insert cannot be cancelled half-way.
 	//nolint:noctx // see above
-	if out, err := exec.Command("cp", "-a", "--reflink=auto", from+"/.", dir).CombinedOutput(); err != nil {
-		return fmt.Errorf("copy the content of %s: %w: %s", r.path(), err, out)
+	if out, err := exec.Command("cp", "-a", "--reflink=auto", from+"/.", to).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy: %w: %s", err, out)
 	}
 	return nil
 }

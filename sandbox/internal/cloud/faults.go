@@ -33,6 +33,7 @@ var faultPoints = map[string][]string{
 	"slack-429":           nil,           // any method of the Web API, or response_url; project is a workspace's domain
 	"slack-500":           nil,
 	"slack-hang":          nil,
+	"slack-lost":          nil, // carried out, and not answered
 }
 
 // FaultKinds lists the kinds of fault that can be scripted, sorted.

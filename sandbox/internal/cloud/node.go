@@ -118,14 +118,19 @@ func (s *state) addInstance(c *Cluster, p *NodePool, name string) {
 	s.Resources[disk.key()] = &disk
 }
 
-// removeInstance removes a node with the boot disk of its name, and detaches
-// the others.
+// removeInstance removes a node with the boot disk of its name, detaches the
+// others, and takes it out of endpoint groups.
 func (s *state) removeInstance(vm *Resource) {
 	delete(s.Resources, vm.key())
 	delete(s.Resources, resourceKey(KindDisk, vm.Project, vm.Location, vm.Name))
 	for _, d := range s.of(KindDisk) {
 		if d.Project == vm.Project && slices.Contains(d.Users, vm.Name) {
 			d.detach()
+		}
+	}
+	for _, g := range s.of(KindEndpointGroup) {
+		if g.Project == vm.Project {
+			g.Instances = slices.DeleteFunc(g.Instances, func(member string) bool { return member == vm.Location+"/"+vm.Name })
 		}
 	}
 }

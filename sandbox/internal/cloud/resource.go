@@ -23,6 +23,7 @@ const (
 	KindAddress         Kind = "address"
 	KindForwardingRule  Kind = "forwardingRule"
 	KindTargetPool      Kind = "targetPool"
+	KindEndpointGroup   Kind = "networkEndpointGroup"
 	KindFirewall        Kind = "firewall"
 	KindHealthCheck     Kind = "healthCheck"
 	KindHTTPHealthCheck Kind = "httpHealthCheck"
@@ -55,7 +56,7 @@ type Resource struct {
 	IP           string    `json:"ip,omitempty"`
 	Ports        []int32   `json:"ports,omitempty"`     // forwarding rules
 	Target       string    `json:"target,omitempty"`    // a forwarding rule's target pool
-	Instances    []string  `json:"instances,omitempty"` // a target pool's, as zone/name
+	Instances    []string  `json:"instances,omitempty"` // a target pool's or endpoint group's, as zone/name
 	Checks       []string  `json:"checks,omitempty"`    // a target pool's HTTP health checks
 	Port         int32     `json:"port,omitempty"`      // a health check's
 	LastAttached time.Time `json:"lastAttached,omitzero"`
@@ -79,7 +80,14 @@ func (r *Resource) clone() Resource {
 // Insert adds a resource: AlreadyExists when there is one, a QuotaError when
 // the project may not have another.
 func (w *World) Insert(r Resource) (Resource, error) {
-	err := w.change(func(s *state) error {
+	// A copy takes as long as it is large, and everybody else must not wait
+	// for it: it is made beforehand, and here put in its place.
+	content, err := w.prepare(&r)
+	if err != nil {
+		return r, err
+	}
+	defer content.discard()
+	err = w.change(func(s *state) error {
 		if s.Resources[r.key()] != nil {
 			return Errorf(AlreadyExists, "The resource '%s' already exists", r.path())
 		}
@@ -92,7 +100,7 @@ func (w *World) Insert(r Resource) (Resource, error) {
 		if err := s.insert(&r); err != nil {
 			return err
 		}
-		if err := w.fill(&r); err != nil {
+		if err := content.settle(); err != nil {
 			delete(s.Resources, r.key())
 			return err
 		}

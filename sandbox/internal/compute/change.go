@@ -30,6 +30,7 @@ type body struct {
 	Port             int32             `json:"port"`
 	HealthChecks     []string          `json:"healthChecks"`
 	Instances        []string          `json:"instances"`
+	NetworkEndpoints []endpoint        `json:"networkEndpoints"`
 }
 
 func (c *call) read() (body, json.RawMessage, error) {
@@ -123,6 +124,10 @@ func (h *Handler) act(c *call) (any, error) {
 		return h.createSnapshot(c)
 	case "disks.setLabels", "snapshots.setLabels", "addresses.setLabels", "forwardingRules.setLabels":
 		return h.setLabels(c)
+	case "networkEndpointGroups.attachNetworkEndpoints":
+		return h.attachEndpoints(c)
+	case "networkEndpointGroups.listNetworkEndpoints":
+		return h.listEndpoints(c)
 	default:
 		return nil, cloud.Errorf(cloud.NotFound, "The requested URL %s was not found on this server.", c.URL.Path)
 	}

@@ -22,6 +22,7 @@ var collections = []collection{
 	{"addresses", "compute#address", cloud.KindAddress, true, true},
 	{"forwardingRules", "compute#forwardingRule", cloud.KindForwardingRule, true, true},
 	{"targetPools", "compute#targetPool", cloud.KindTargetPool, true, true},
+	{"networkEndpointGroups", "compute#networkEndpointGroup", cloud.KindEndpointGroup, true, true},
 	{"firewalls", "compute#firewall", cloud.KindFirewall, true, true},
 	{"healthChecks", "compute#healthCheck", cloud.KindHealthCheck, true, true},
 	{"httpHealthChecks", "compute#httpHealthCheck", cloud.KindHTTPHealthCheck, true, true},
@@ -29,7 +30,7 @@ var collections = []collection{
 
 // emptyCollections exist and never hold anything.
 var emptyCollections = []string{
-	"backendServices", "networkEndpointGroups", "instanceGroups", "instanceGroupManagers", "globalForwardingRules",
+	"backendServices", "instanceGroups", "instanceGroupManagers", "globalForwardingRules",
 	"globalAddresses", "targetHttpProxies", "targetHttpsProxies", "urlMaps", "sslCertificates", "routers", "routes", "images",
 	"resourcePolicies", "regionDisks", "targetInstances", "vpnGateways",
 }

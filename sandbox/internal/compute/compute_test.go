@@ -215,6 +215,33 @@ func TestSnapshotAndLabels(t *testing.T) {
 	}
 }
 
+func TestEndpointGroups(t *testing.T) {
+	_, client, _ := start(t)
+	groups := client.NetworkEndpointGroups
+	if _, err := groups.Insert(project, zone, &gce.NetworkEndpointGroup{Name: "k8s1-g", Description: `{"cluster-uid":"u"}`}).Do(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time changes nothing
+		attach := &gce.NetworkEndpointGroupsAttachEndpointsRequest{NetworkEndpoints: []*gce.NetworkEndpoint{{Instance: "zones/" + zone + "/instances/gke-hub-default-pool-1-2"}}}
+		if _, err := groups.AttachNetworkEndpoints(project, zone, "k8s1-g", attach).Do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := groups.AggregatedList(project).Do()
+	if err != nil || len(all.Items["zones/"+zone].NetworkEndpointGroups) != 1 || all.Items["zones/"+zone].NetworkEndpointGroups[0].Size != 1 {
+		t.Errorf("aggregated: got %+v, %v; want one of one endpoint", all, err)
+	}
+	ends, err := groups.ListNetworkEndpoints(project, zone, "k8s1-g", &gce.NetworkEndpointGroupsListEndpointsRequest{}).Do()
+	if err != nil || len(ends.Items) != 1 || ends.Items[0].NetworkEndpoint.Instance != "gke-hub-default-pool-1-2" {
+		t.Errorf("endpoints: got %+v, %v", ends, err)
+	}
+	if _, err := groups.Delete(project, zone, "k8s1-g").Do(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = groups.ListNetworkEndpoints(project, zone, "k8s1-g", &gce.NetworkEndpointGroupsListEndpointsRequest{}).Do()
+	wantReason(t, "endpoints of one that is gone", err, 404, "notFound")
+}
+
 func TestAccessAndFaults(t *testing.T) {
 	tests := map[string]struct {
 		fault   cloud.Fault

@@ -34,7 +34,7 @@ func (h *Handler) render(c *call, r *cloud.Resource) rendered {
 	f["creationTimestamp"], f["selfLink"] = stamp(r.Created), link(collectionOf(r.Kind).name+"/"+r.Name)
 	set(f, "description", r.Description)
 	set(f, "status", r.Status)
-	if r.Kind != cloud.KindFirewall && r.Kind != cloud.KindTargetPool { // these have no labels
+	if r.Kind != cloud.KindFirewall && r.Kind != cloud.KindTargetPool && r.Kind != cloud.KindEndpointGroup { // these have no labels
 		if len(r.Labels) > 0 {
 			f["labels"] = r.Labels
 		}
@@ -75,6 +75,8 @@ func (h *Handler) renderKind(c *call, r *cloud.Resource, f map[string]any, link 
 		renderForwardingRule(r, f, link)
 	case cloud.KindTargetPool:
 		renderTargetPool(c, r, f)
+	case cloud.KindEndpointGroup:
+		f["networkEndpointType"], f["size"] = "GCE_VM_IP_PORT", len(r.Instances)
 	case cloud.KindFirewall:
 		renderFirewall(c, r, f)
 	case cloud.KindHTTPHealthCheck, cloud.KindHealthCheck:

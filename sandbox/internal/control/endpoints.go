@@ -29,10 +29,22 @@ type Slack struct {
 	ClientSecret  string `json:"clientSecret"`
 }
 
-// LMS is how to reach and how to sign as the emulated LMS.
+// LMS is how to reach the emulated LMS, how to be its first tool, and how to
+// sign as it.
 type LMS struct {
-	URL    string `json:"url"`
-	Secret string `json:"secret"`
+	URL        string `json:"url"` // the course page
+	Issuer     string `json:"issuer"`
+	ClientID   string `json:"clientId"`
+	Deployment string `json:"deployment"`
+	AuthURL    string `json:"authUrl"`
+	TokenURL   string `json:"tokenUrl"`
+	JWKSURL    string `json:"jwksUrl"`       // of launches
+	EventsJWKS string `json:"eventsJwksUrl"` // of Canvas's Live Events
+	Secret     string `json:"secret"`        // of Standard Webhooks, whsec_…
+	Bearer     string `json:"bearer"`        // of systems that cannot sign
+	Moodle     string `json:"moodleToken"`
+	Inbox      string `json:"inbox"`       // where the tool's own hooks go
+	Outgoing   string `json:"inboxSecret"` // that they are signed with, whsec_…
 }
 
 // Files are what the command-line tools of this machine need.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -142,6 +143,9 @@ func TestStore(t *testing.T) {
 	}
 	if got := strings.Join(config.Config.Env, " "); !strings.Contains(got, "A=b") || len(config.RootFS.DiffIDs) != 2 {
 		t.Errorf("got environment %s and layers %v", got, config.RootFS.DiffIDs)
+	}
+	if config.Architecture != runtime.GOARCH {
+		t.Errorf("the image is for %s; want %s, whose programs are in it", config.Architecture, runtime.GOARCH)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -171,7 +172,8 @@ func (s *Store) Image(name string, env ...string) (v1.Image, error) {
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", "amd64"
+	// The programs in it are this machine's.
+	config.OS, config.Architecture = "linux", runtime.GOARCH
 	config.Config = v1.Config{
 		Entrypoint: r.Image.Entrypoint, Cmd: r.Image.Cmd, User: r.Image.User, WorkingDir: r.Image.Dir, ExposedPorts: map[string]struct{}{},
 		Env: append(r.Image.Env, env...),

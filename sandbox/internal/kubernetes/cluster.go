@@ -55,7 +55,7 @@ func newCluster(p *Planes, r record) *cluster {
 	}
 	if host := p.cfg.Machines; host != nil {
 		c.machines = host.Cluster(machine.ClusterConfig{
-			Index: r.Index, Dir: filepath.Join(c.files.dir, "nodes"), Kubeconfig: c.files.kubeconfig, ClientCA: c.files.pki.CACert,
+			Name: r.Spec.Name, Index: r.Index, Dir: filepath.Join(c.files.dir, "nodes"), Kubeconfig: c.files.kubeconfig, ClientCA: c.files.pki.CACert,
 			ServiceDNS: serviceDNS, Discard: p.trash.Throw, Log: c.log,
 		})
 	}

@@ -29,8 +29,8 @@ const (
 	controllerManagerPort = 10257
 	schedulerPort         = 10259
 
-	// GKE gives Services addresses from here by default.
-	serviceRange   = "34.118.224.0/20"
+	// ServiceRange is where GKE gives Services addresses by default.
+	ServiceRange   = "34.118.224.0/20"
 	serviceFirstIP = "34.118.224.1"
 	serviceDNS     = "34.118.224.10"
 )
@@ -105,7 +105,7 @@ func (c *cluster) apiserver() *process.Process {
 		"--tls-cert-file=" + f.pki.ServingCert, "--tls-private-key-file=" + f.pki.ServingKey, "--client-ca-file=" + f.pki.CACert,
 		"--service-account-key-file=" + f.pki.ServiceAccountPublic, "--service-account-signing-key-file=" + f.pki.ServiceAccountKey,
 		"--service-account-issuer=https://kubernetes.default.svc", "--token-auth-file=" + f.tokens,
-		"--authorization-mode=RBAC", "--allow-privileged=true", "--service-cluster-ip-range=" + serviceRange,
+		"--authorization-mode=RBAC", "--allow-privileged=true", "--service-cluster-ip-range=" + ServiceRange,
 		// What follows only costs memory and wake-ups in a cluster of one
 		// server that a test soon deletes.
 		"--enable-priority-and-fairness=false", "--profiling=false",

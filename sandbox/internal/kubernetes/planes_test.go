@@ -136,7 +136,7 @@ func eventually(t *testing.T, name string, what func(ctx context.Context) string
 	t.Helper()
 	began := time.Now()
 	reason := "never asked"
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		reason = what(ctx)

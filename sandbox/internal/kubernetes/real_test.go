@@ -61,7 +61,7 @@ func realPlanes(t *testing.T, dir, network string) *kubernetes.Planes {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	disks := filepath.Join(dir, "disks")
 	host, err := machine.New(machine.Config{
-		Dir: dir, Network: "10." + strings.TrimPrefix(network, "127."), Disks: disks, Log: log,
+		Dir: dir, Network: "10." + strings.TrimPrefix(network, "127."), Services: kubernetes.ServiceRange, Disks: disks, Log: log,
 		Node: []string{filepath.Join(root, "bin", "daskbot-node")}, DNS: []string{filepath.Join(root, "bin", "daskbot-dns")},
 		Registry: registry.New(registry.Config{Store: store, Log: log}),
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/daskbot/daskbot/sandbox/internal/cloud"
 )
@@ -15,6 +16,9 @@ var services = []string{
 }
 
 const kubernetesEngine = "container.googleapis.com"
+
+// mostAtOnce is how many services one batch may name.
+const mostAtOnce = 20
 
 // Handler serves the API below /v1/projects/{project}/services and
 // /v1/projects/{project}:testIamPermissions.
@@ -29,6 +33,7 @@ func New(world *cloud.World) *Handler {
 	h.mux.HandleFunc("GET /v1/projects/{project}/services", h.list)
 	h.mux.HandleFunc("GET /v1/projects/{project}/services/{service}", h.get)
 	h.mux.HandleFunc("POST /v1/projects/{project}/services/{call}", h.enable)
+	h.mux.HandleFunc("POST /v1/projects/{project}/services:batchEnable", h.batchEnable)
 	h.mux.HandleFunc("POST /v1/projects/{call}", h.testPermissions)
 	return h
 }
@@ -59,18 +64,52 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) {
 
 // enable turns Kubernetes Engine on; the other services always are.
 func (h *Handler) enable(w http.ResponseWriter, r *http.Request) {
+	if p, ok := h.project(w, r.PathValue("project")); ok {
+		h.turnOn(w, p, r.PathValue("call") == kubernetesEngine+":enable", nil)
+	}
+}
+
+// batchEnable turns several on at once, as gcloud asks for with more than one
+// name. It says of each how it is then.
+func (h *Handler) batchEnable(w http.ResponseWriter, r *http.Request) {
 	p, ok := h.project(w, r.PathValue("project"))
 	if !ok {
 		return
 	}
-	if r.PathValue("call") == kubernetesEngine+":enable" && p.Disabled {
+	var asked struct {
+		ServiceIDs []string `json:"serviceIds"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&asked); err != nil {
+		refuse(w, http.StatusBadRequest, "INVALID_ARGUMENT", "Invalid JSON payload received. "+err.Error())
+		return
+	}
+	if n := len(asked.ServiceIDs); n == 0 || n > mostAtOnce {
+		refuse(w, http.StatusBadRequest, "INVALID_ARGUMENT", fmt.Sprintf("A batch names 1 to %d services; this one names %d.", mostAtOnce, n))
+		return
+	}
+	engine := slices.Contains(asked.ServiceIDs, kubernetesEngine)
+	p.Disabled = p.Disabled && !engine
+	all := make([]any, len(asked.ServiceIDs))
+	for i, name := range asked.ServiceIDs {
+		all[i] = service(p, name)
+	}
+	h.turnOn(w, p, engine, map[string]any{"@type": "type.googleapis.com/google.api.serviceusage.v1.BatchEnableServicesResponse", "services": all})
+}
+
+// turnOn answers with an operation that is done.
+func (h *Handler) turnOn(w http.ResponseWriter, p cloud.Project, engine bool, response any) {
+	if engine {
 		p.Disabled = false
 		if err := h.world.PutProject(p); err != nil {
 			refuse(w, http.StatusInternalServerError, "INTERNAL", err.Error())
 			return
 		}
 	}
-	write(w, http.StatusOK, map[string]any{"name": "operations/noop.DONE_OPERATION", "done": true})
+	operation := map[string]any{"name": "operations/noop.DONE_OPERATION", "done": true}
+	if response != nil {
+		operation["response"] = response
+	}
+	write(w, http.StatusOK, operation)
 }
 
 // testPermissions answers with those of the asked permissions the caller has:

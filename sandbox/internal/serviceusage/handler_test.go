@@ -21,6 +21,10 @@ func TestAnswers(t *testing.T) {
 		"unknown":        {"GET", "/v1/projects/none" + engine, "", 403, "may not exist"},
 		"list":           {"GET", "/v1/projects/sandbox-project/services?filter=state:ENABLED", "", 200, "compute.googleapis.com"},
 		"enable":         {"POST", "/v1/projects/disabled-project" + engine + ":enable", "", 200, `"done":true`},
+		"enable several": {"POST", "/v1/projects/disabled-project/services:batchEnable", `{"serviceIds":["container.googleapis.com","compute.googleapis.com"]}`, 200, `"state":"ENABLED"`},
+		"enable others":  {"POST", "/v1/projects/disabled-project/services:batchEnable", `{"serviceIds":["compute.googleapis.com"]}`, 200, `"done":true`},
+		"enable none":    {"POST", "/v1/projects/disabled-project/services:batchEnable", `{"serviceIds":[]}`, 400, "INVALID_ARGUMENT"},
+		"not theirs":     {"POST", "/v1/projects/forbidden-project/services:batchEnable", `{"serviceIds":["compute.googleapis.com"]}`, 403, "PERMISSION_DENIED"},
 		"may":            {"POST", "/v1/projects/sandbox-project:testIamPermissions", `{"permissions":["container.clusters.create"]}`, 200, "container.clusters.create"},
 		"may not":        {"POST", "/v1/projects/forbidden-project:testIamPermissions", `{"permissions":["container.clusters.create"]}`, 200, "{}"},
 		"may not at all": {"POST", "/v1/projects/none:testIamPermissions", `{}`, 403, "PERMISSION_DENIED"},
@@ -39,5 +43,23 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("got %d %s; want %d with %q", answer.Code, answer.Body, tc.status, tc.contains)
 			}
 		})
+	}
+}
+
+// TestABatchLastsOnlyForWhatItNames: Kubernetes Engine is on afterwards when
+// it was among them, and stays off when it was not.
+func TestABatchLastsOnlyForWhatItNames(t *testing.T) {
+	world, err := cloud.Open(cloud.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		body     string
+		disabled bool
+	}{{`{"serviceIds":["compute.googleapis.com"]}`, true}, {`{"serviceIds":["compute.googleapis.com","container.googleapis.com"]}`, false}} {
+		New(world).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "POST", "/v1/projects/disabled-project/services:batchEnable", strings.NewReader(step.body)))
+		if p, err := world.Project("disabled-project"); err != nil || p.Disabled != step.disabled {
+			t.Errorf("after %s: got disabled %v, %v; want %v", step.body, p.Disabled, err, step.disabled)
+		}
 	}
 }

@@ -110,6 +110,9 @@ func (e *Emulator) serveAPI(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	out, err := e.perform(c, m)
 	e.mu.Unlock()
+	if f, strikes := e.cfg.Faults(FaultLost, c.method, domain); strikes {
+		hang(r, f)
+	}
 	e.answerAPI(w, c, out, err)
 }
 
@@ -139,13 +142,7 @@ func (e *Emulator) wait(c *call, m method) time.Duration {
 // misbehave plays the fault that strikes the method, if there is one.
 func (e *Emulator) misbehave(w http.ResponseWriter, r *http.Request, method, domain string) bool {
 	if f, strikes := e.cfg.Faults(FaultHang, method, domain); strikes {
-		wait := time.NewTimer(or(f.Delay, 30*time.Second))
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-		case <-r.Context().Done():
-		}
-		panic(http.ErrAbortHandler) // drops the connection without an answer
+		hang(r, f)
 	}
 	if _, strikes := e.cfg.Faults(Fault500, method, domain); strikes {
 		http.Error(w, "<html><body>Slack is having trouble.</body></html>", http.StatusInternalServerError)
@@ -156,6 +153,17 @@ func (e *Emulator) misbehave(w http.ResponseWriter, r *http.Request, method, dom
 		return true
 	}
 	return false
+}
+
+// hang says nothing for a while, then drops the connection.
+func hang(r *http.Request, f Fault) {
+	wait := time.NewTimer(or(f.Delay, 30*time.Second))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-r.Context().Done():
+	}
+	panic(http.ErrAbortHandler)
 }
 
 func or(d, otherwise time.Duration) time.Duration {

@@ -51,12 +51,15 @@ func TestCommandNotTaken(t *testing.T) {
 	if out := s.do("say", deed{User: "s1", Channel: "general", Text: "/dask"}); out.Problem != dispatchFailed {
 		t.Errorf("got %+v; want %s", out, dispatchFailed)
 	}
+	late := make(chan struct{})
+	defer close(late)
 	s.app.mu.Lock()
 	s.app.answer = func(string, url.Values, []byte) (int, string) {
-		<-time.After(patience + 200*time.Millisecond)
+		<-late
 		return http.StatusOK, "late"
 	}
 	s.app.mu.Unlock()
+	s.slack.cfg.Patience = 100 * time.Millisecond
 	if out := s.do("say", deed{User: "s1", Channel: "general", Text: "/dask"}); out.Problem != timedOut {
 		t.Errorf("got %+v; want %s", out, timedOut)
 	}

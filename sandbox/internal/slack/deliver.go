@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// patience is how long Slack waits for an app.
-const patience = 3 * time.Second
+// Patience is how long Slack waits for an app, and how long an app may answer a
+// person's action with a modal.
+const Patience = 3 * time.Second
 
 // Names of what a person reads when the app did not answer well.
 const (
@@ -157,7 +158,7 @@ func (r request) encode() (body []byte, media string, err error) {
 
 // send makes one HTTP request and remembers it.
 func (e *Emulator) send(ctx context.Context, d delivery) outcome {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Patience)
 	defer cancel()
 	d.At = time.Now()
 	out := e.exchangeHTTP(ctx, d)

@@ -20,6 +20,7 @@ const (
 	Fault429  = "slack-429"  // ratelimited, with Retry-After
 	Fault500  = "slack-500"  // no JSON, as when Slack is down
 	FaultHang = "slack-hang" // no answer for a while, then a dropped connection
+	FaultLost = "slack-lost" // the same, but the method is carried out first
 )
 
 // Config is what an Emulator needs.
@@ -28,6 +29,9 @@ type Config struct {
 	URL           string // under which clients reach ServeHTTP, ends in /slack
 	SigningSecret string // of the first app; "" draws one
 	AppURL        string // where the first app listens; "" keeps what was set before
+	// Patience is for stories that are about anything but time, on a machine
+	// that may have none; 0 is Slack's own.
+	Patience time.Duration
 	// Faults tells and uses up the fault of a kind that strikes a method in
 	// the workspace of a domain. Nil means there are none.
 	Faults func(kind, method, domain string) (Fault, bool)
@@ -63,6 +67,9 @@ func Open(cfg Config) (*Emulator, error) {
 	m, err := openMemory(cfg.StateDir)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = Patience
 	}
 	if cfg.Faults == nil {
 		cfg.Faults = func(string, string, string) (Fault, bool) { return Fault{}, false }

@@ -3,6 +3,7 @@ package slack
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +175,14 @@ func TestLimitsAndFaults(t *testing.T) {
 	}
 	if _, err := s.api.GetUserInfoContext(ctx, s.people["s1"]); err != nil {
 		t.Errorf("after the faults: %v", err)
+	}
+	s.faults.add(FaultLost, "chat.postMessage", Fault{Delay: time.Millisecond})
+	if _, _, err := s.api.PostMessageContext(ctx, s.people["s2"], slackgo.MsgOptionText("arrives", false)); err == nil {
+		t.Error("lost: got an answer; want a dropped connection")
+	}
+	all, err := s.slack.listMessages(url.Values{"user": {"s2"}})
+	if err != nil || len(all) == 0 || all[len(all)-1].Text != "arrives" {
+		t.Errorf("lost: got %d messages, %v; want one that arrived", len(all), err)
 	}
 }
 

@@ -60,7 +60,23 @@ func shoot(name string) step {
 // says waits until a part of the page contains a text.
 func says(where, what string) step {
 	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := chromedp.PollFunction[bool](`(where, what) => document.querySelector(where)?.innerText.includes(what)`, chromedp.WithPollingArgs(where, what))(ctx, tab)
+		_, err := chromedp.PollFunction[bool](`(where, what) => document.querySelector(where)?.innerText.includes(what)`, chromedp.WithPollingArgs(where, what), chromedp.WithPollingTimeout(0))(ctx, tab)
+		return err
+	})
+}
+
+// click presses what is visible, in one step of the page's: what is drawn anew
+// between looking and pressing cannot be pressed. The place is a selector, or an
+// XPath that begins with a slash.
+func click(where string) step {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := chromedp.PollFunction[bool](`(where) => {
+			const path = () => document.evaluate(where, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue;
+			const found = where.startsWith("/") ? path() : document.querySelector(where);
+			if (!found?.checkVisibility() || found.disabled) return false;
+			found.click();
+			return true;
+		}`, chromedp.WithPollingArgs(where), chromedp.WithPollingTimeout(0))(ctx, tab)
 		return err
 	})
 }
@@ -164,7 +180,7 @@ func TestPage(t *testing.T) {
 	s.app.mu.Unlock()
 	play := func(steps ...step) {
 		t.Helper()
-		soon, cancel := context.WithTimeout(ctx, 20*time.Second)
+		soon, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
 		if err := chromedp.Do(soon, steps...); err != nil {
 			seen, _ := chromedp.Run(ctx, chromedp.Text("body"))
@@ -177,17 +193,17 @@ func TestPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	play(chromedp.Navigate(s.base+"/?as=s1"), says("#apps", "daskbot"), chromedp.Click(`//nav//button[contains(., "general")]`),
+	play(chromedp.Navigate(s.base+"/?as=s1"), says("#apps", "daskbot"), click(`//nav//button[contains(., "general")]`),
 		chromedp.SendKeys("#say", "/dask up\r"), says("#messages", "Only visible to you"), says("#messages", "On it, @s1"), shoot("1-ephemeral"))
 	app()
-	play(chromedp.Click("#apps button"), says("#messages", "Install the hub – done"), says("#messages", "edited"), shoot("2-plan"))
-	play(chromedp.Click(`[data-action=stop]`), says("#confirm", "Unsaved work is lost."), shoot("3-confirm"), chromedp.Click("#confirm-deny"))
-	play(chromedp.Click(`[data-action=extend]`), says("#modal", "New environment"))
+	play(click("#apps button"), says("#messages", "Install the hub – done"), says("#messages", "edited"), shoot("2-plan"))
+	play(click(`[data-action=stop]`), says("#confirm", "Unsaved work is lost."), shoot("3-confirm"), click("#confirm-deny"))
+	play(click(`[data-action=extend]`), says("#modal", "New environment"))
 	app()
-	play(chromedp.Click("#modal-submit"), says("#modal", "Please complete this required field."), shoot("4-errors"),
+	play(click("#modal-submit"), says("#modal", "Please complete this required field."), shoot("4-errors"),
 		chromedp.SendKeys("#input-name", "π"), chromedp.SetValue("#input-size", "large"),
 		chromedp.Evaluate[chromedp.Void](`document.querySelector("#input-size").dispatchEvent(new Event("change"))`),
-		chromedp.Click(`//label[contains(., "zarr")]/input`), chromedp.Click("#modal-submit"),
+		click(`//label[contains(., "zarr")]/input`), click("#modal-submit"),
 		chromedp.WaitNotPresent("#modal-submit"))
 	values := ""
 	for !strings.Contains(values, "view_submission") {
@@ -198,8 +214,8 @@ func TestPage(t *testing.T) {
 			t.Errorf("got %s; want %s", values, want)
 		}
 	}
-	play(chromedp.Click("#tab-home"), says("#home", "My environments"), shoot("5-home"))
-	play(chromedp.Navigate(s.base+"/?as=s2"), says("#apps", "daskbot"), chromedp.Click(`//nav//button[contains(., "general")]`), shoot("6-other"))
+	play(click("#tab-home"), says("#home", "My environments"), shoot("5-home"))
+	play(chromedp.Navigate(s.base+"/?as=s2"), says("#apps", "daskbot"), click(`//nav//button[contains(., "general")]`), shoot("6-other"))
 	others, err := chromedp.Run(ctx, chromedp.TextContent("#messages"))
 	if err != nil || strings.Contains(others, "On it") {
 		t.Errorf("s2 sees what was said to s1: %s, %v", others, err)

@@ -93,6 +93,7 @@ func (e *Emulator) converse(ctx context.Context, c *connection) {
 		case <-pings.C:
 			c.ping()
 		case <-refresh.C:
+			e.leave(c)
 			c.disconnect("refresh_requested")
 		case <-ctx.Done():
 			c.disconnect("refresh_requested")
@@ -103,6 +104,9 @@ func (e *Emulator) converse(ctx context.Context, c *connection) {
 	}
 }
 
+// leave takes a connection out of those that requests go to. One that is asked
+// to be made anew leaves before it is asked: its client reads nothing after
+// that, and a request sent into it would wait for an answer nobody gives.
 func (e *Emulator) leave(c *connection) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -112,14 +116,14 @@ func (e *Emulator) leave(c *connection) {
 func (c *connection) send(v any) error {
 	c.write.Lock()
 	defer c.write.Unlock()
-	_ = c.socket.SetWriteDeadline(time.Now().Add(patience)) // the write itself says what is wrong
+	_ = c.socket.SetWriteDeadline(time.Now().Add(Patience)) // the write itself says what is wrong
 	return c.socket.WriteJSON(v)
 }
 
 func (c *connection) ping() {
 	c.write.Lock()
 	defer c.write.Unlock()
-	_ = c.socket.WriteControl(websocket.PingMessage, []byte("Ping"), time.Now().Add(patience)) // a dead connection ends receive
+	_ = c.socket.WriteControl(websocket.PingMessage, []byte("Ping"), time.Now().Add(Patience)) // a dead connection ends receive
 }
 
 // disconnect asks the app to connect anew; it closes this connection itself.
@@ -164,7 +168,7 @@ func (e *Emulator) deliverSocket(ctx context.Context, r request) outcome {
 	started := time.Now()
 	out := outcome{Problem: dispatchFailed, Reason: "connection_failed"}
 	if c != nil {
-		out = c.exchange(ctx, r)
+		out = c.exchange(ctx, r, e.cfg.Patience)
 	}
 	raw, _ := json.Marshal(r.payload) // what was sent had a JSON form
 	e.log.add(delivery{
@@ -174,8 +178,8 @@ func (e *Emulator) deliverSocket(ctx context.Context, r request) outcome {
 	return out
 }
 
-// exchange sends an envelope and waits for its acknowledgement.
-func (c *connection) exchange(ctx context.Context, r request) outcome {
+// exchange sends an envelope and waits so long for its acknowledgement.
+func (c *connection) exchange(ctx context.Context, r request, wait time.Duration) outcome {
 	envelope, acked := secret(16), make(chan []byte, 1)
 	c.mu.Lock()
 	c.waiting[envelope] = acked
@@ -194,7 +198,7 @@ func (c *connection) exchange(ctx context.Context, r request) outcome {
 	if c.send(sent) != nil {
 		return outcome{Problem: dispatchFailed, Reason: "connection_failed"}
 	}
-	late := time.NewTimer(patience)
+	late := time.NewTimer(wait)
 	defer late.Stop()
 	select {
 	case payload := <-acked:
@@ -209,7 +213,8 @@ func (c *connection) exchange(ctx context.Context, r request) outcome {
 // refreshSockets asks every connection of an app to be made anew.
 func (e *Emulator) refreshSockets(app string) int {
 	e.mu.Lock()
-	open := slices.Clone(e.sockets[app])
+	open := e.sockets[app]
+	delete(e.sockets, app)
 	e.mu.Unlock()
 	for _, c := range open {
 		c.disconnect("refresh_requested")

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	slackgo "github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
 )
@@ -20,7 +21,7 @@ func TestSocketMode(t *testing.T) {
 		t.Errorf("without a connection: got %+v", out)
 	}
 	client := socketmode.New(s.api)
-	patient, enough := context.WithTimeout(t.Context(), 20*time.Second)
+	patient, enough := context.WithTimeout(t.Context(), time.Minute)
 	defer enough()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -65,5 +66,56 @@ func TestSocketMode(t *testing.T) {
 	}
 	if seen := s.messages("s1"); len(seen) != 3 || seen[2].Text != "On it." {
 		t.Errorf("got %+v", seen)
+	}
+}
+
+// TestAskedToConnectAnew keeps open the connection that Slack asked to be made
+// anew, as a client does for a moment: what comes then goes to the new one.
+func TestAskedToConnectAnew(t *testing.T) {
+	s := newStage(t, "")
+	mode := Socket
+	s.control(http.MethodPost, "/app", appChange{Mode: &mode}, http.StatusOK, nil)
+	connect := func() *websocket.Conn {
+		t.Helper()
+		_, address, err := s.api.StartSocketModeContext(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, answer, err := websocket.DefaultDialer.DialContext(t.Context(), address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		t.Cleanup(func() { _ = made.Close() })
+		return made
+	}
+	reads := func(from *websocket.Conn, kind string) string {
+		t.Helper()
+		var got struct {
+			Type       string `json:"type"`
+			EnvelopeID string `json:"envelope_id"`
+		}
+		_ = from.SetReadDeadline(time.Now().Add(time.Minute)) // the read says so
+		if err := from.ReadJSON(&got); err != nil || got.Type != kind {
+			t.Fatalf("want %s, got %+v: %v", kind, got, err)
+		}
+		return got.EnvelopeID
+	}
+	old := connect()
+	reads(old, "hello")
+	s.control(http.MethodPost, "/app/refresh", nil, http.StatusOK, nil)
+	reads(old, "disconnect")
+	fresh := connect()
+	reads(fresh, "hello")
+	for range 2 {
+		said := make(chan deedResult, 1)
+		go func() { said <- s.do("say", deed{User: "s1", Channel: "general", Text: "/dask up"}) }()
+		envelope := reads(fresh, "slash_commands")
+		if err := fresh.WriteJSON(map[string]any{"envelope_id": envelope}); err != nil {
+			t.Fatal(err)
+		}
+		if out := <-said; out.Problem != "" {
+			t.Errorf("got %+v", out)
+		}
 	}
 }

@@ -109,7 +109,7 @@ func newStage(t *testing.T, dir string) *stage {
 	listening := httptest.NewServer(app)
 	t.Cleanup(listening.Close)
 	scripted := &faults{all: map[string]Fault{}}
-	e, err := Open(Config{StateDir: dir, URL: base, AppURL: listening.URL, Faults: scripted.take, Log: slog.New(slog.DiscardHandler)})
+	e, err := Open(Config{StateDir: dir, URL: base, AppURL: listening.URL, Faults: scripted.take, Patience: time.Minute, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func (s *stage) next() received {
 	select {
 	case r := <-s.app.seen:
 		return r
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatal("the app got nothing")
 		return received{}
 	}

@@ -8,9 +8,6 @@ import (
 	"github.com/daskbot/daskbot/sandbox/internal/slack/blockkit"
 )
 
-// triggerLife is how long an app may answer a person's action with a modal.
-const triggerLife = 3 * time.Second
-
 // maxModals is how many modals may lie on each other.
 const maxModals = 3
 
@@ -28,7 +25,7 @@ func (e *Emulator) newTrigger(w *Workspace, user string, now time.Time) string {
 			delete(e.triggers, old)
 		}
 	}
-	e.triggers[key] = &trigger{team: w.ID, user: user, until: now.Add(triggerLife)}
+	e.triggers[key] = &trigger{team: w.ID, user: user, until: now.Add(e.cfg.Patience)}
 	return key
 }
 

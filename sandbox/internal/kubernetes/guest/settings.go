@@ -108,9 +108,11 @@ disabled_plugins = [
 }
 
 // registryMirror sends the pulls of every image, whatever its registry, to one
-// address. The upstream registry's name comes along as ?ns=.
+// address. The upstream registry's name comes along as ?ns=. It is the server
+// too: containerd asks that one last, and without it that is the upstream
+// registry, whose answer about a name that is not here is another one.
 func registryMirror(spec Spec) []byte {
-	return fmt.Appendf(nil, "[host.\"http://%s\"]\n  capabilities = [\"pull\", \"resolve\"]\n", spec.Registry)
+	return fmt.Appendf(nil, "server = \"http://%[1]s\"\n[host.\"http://%[1]s\"]\n  capabilities = [\"pull\", \"resolve\"]\n", spec.Registry)
 }
 
 // podNetwork connects each pod to the node alone, as on GKE, so that all its

@@ -46,7 +46,8 @@ func TestSettings(t *testing.T) {
 		t.Errorf("pod network %s: %v", all[networksDir+"/pods.conflist"], err)
 	}
 	for file, want := range map[string]string{
-		registriesDir + "/_default/hosts.toml": "http://10.77.0.1:5000",
+		// The first line, before any table: what no mirror has is asked there.
+		registriesDir + "/_default/hosts.toml": "server = \"http://10.77.0.1:5000\"\n[host.\"http://10.77.0.1:5000\"]",
 		containerdSettings:                     registriesDir,
 		resolvFile:                             "nameserver 34.118.224.10",
 		kubeconfigFile:                         "kubeconfig",

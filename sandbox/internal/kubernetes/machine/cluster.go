@@ -22,6 +22,7 @@ const Clusters = 16
 
 // ClusterConfig is what a Cluster needs.
 type ClusterConfig struct {
+	Name       string                  // for people who look at this machine
 	Index      int                     // below Clusters, and no other cluster's
 	Dir        string                  // below which the nodes' files lie
 	Kubeconfig string                  // by which nodes and DNS reach the API server
@@ -76,7 +77,7 @@ func (c *Cluster) plugName(n int) string {
 // it. A bridge that exists is fine.
 func (c *Cluster) Up() error {
 	// Another sandbox may have turned it off when it was the last with clusters.
-	if err := forward(c.host.cfg.Dir); err != nil {
+	if err := forwarding.on(); err != nil {
 		return fmt.Errorf("let packets through to the nodes: %w", err)
 	}
 	bridge := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs()}
@@ -94,6 +95,9 @@ func (c *Cluster) Up() error {
 	}
 	if err := netlink.AddrReplace(link, address); err != nil {
 		return fmt.Errorf("set address of bridge %s: %w", bridge.Name, err)
+	}
+	if err := netlink.LinkSetAlias(link, c.Name); err != nil {
+		return fmt.Errorf("name bridge %s: %w", bridge.Name, err)
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("bring up bridge %s: %w", bridge.Name, err)
@@ -154,5 +158,9 @@ func (n *node) run(ctx context.Context) error {
 		Started:    n.plug,
 	}
 	err := p.Run(ctx, n.cluster.Log)
-	return errors.Join(err, cgroup.Remove(context.WithoutCancel(ctx), n.spec.Cgroup))
+	if left := cgroup.Remove(context.WithoutCancel(ctx), n.spec.Cgroup); left != nil {
+		// The other nodes go on: whoever clears up after the sandbox finds it.
+		n.cluster.Log.Warn("control group of a node stays", "node", n.spec.Name, "error", left)
+	}
+	return err
 }

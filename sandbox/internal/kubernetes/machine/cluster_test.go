@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -122,6 +124,54 @@ func TestBootAfterTheEnd(t *testing.T) {
 	if len(c.nodes) > 0 {
 		t.Errorf("nodes are %v; want none", c.nodes)
 	}
+}
+
+// TestOneNodesEnd sees that a node whose control group cannot be removed ends
+// alone: an error would end its whole cluster.
+func TestOneNodesEnd(t *testing.T) {
+	busy := t.TempDir() // stands for a group that is never empty
+	if err := os.WriteFile(filepath.Join(busy, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		h := testHost(t)
+		h.cfg.Node = []string{"daskbot-node"}
+		c := h.Cluster(ClusterConfig{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+		n := &node{cluster: c, asked: ctx, gone: make(chan struct{}), spec: guest.Spec{Name: "n", Cgroup: "/../../../../../../../.." + busy}}
+		if err := n.run(ctx); err != nil {
+			t.Errorf("got %v; want nothing, since the node has ended", err)
+		}
+		<-n.gone
+	})
+}
+
+// TestForwardingIsPutBack sees the kernel's switch stay on as long as any
+// sandbox needs it, and no longer.
+func TestForwardingIsPutBack(t *testing.T) {
+	dir, users := t.TempDir(), 0
+	s := toggle{kernel: filepath.Join(dir, "kernel"), note: filepath.Join(dir, "note"), users: func() (int, error) { return users, nil }}
+	must := func(err error, want string) {
+		t.Helper()
+		got, _ := os.ReadFile(s.kernel)
+		if err != nil || strings.TrimSpace(string(got)) != want {
+			t.Fatalf("the switch is %q, %v; want %s", got, err, want)
+		}
+	}
+	must(os.WriteFile(s.kernel, []byte("0\n"), 0o600), "0")
+	must(s.on(), "1") // the first sandbox
+	must(s.on(), "1") // a second one
+	users = 1
+	must(s.back(), "1") // the first one goes
+	users = 0
+	must(s.back(), "0")
+	if _, err := os.Stat(s.note); err == nil {
+		t.Error("the note stays, with nothing left to put back")
+	}
+	must(os.WriteFile(s.kernel, []byte("1\n"), 0o600), "1")
+	must(s.on(), "1")
+	must(s.back(), "1") // it was on before anybody came
 }
 
 func TestNothingIsLeftOfNothing(t *testing.T) {

@@ -4,54 +4,52 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/vishvananda/netlink"
 )
 
-// forwarding is the kernel's switch without which nothing reaches a node.
-const forwarding = "/proc/sys/net/ipv4/ip_forward"
+// forwarding is the kernel's switch without which nothing reaches a node. The
+// note says that it was off. It is the machine's like the switch, and gone
+// after the next boot like what was set: whichever sandbox is the last puts the
+// switch back, and that need not be the one that turned it on.
+var forwarding = toggle{kernel: "/proc/sys/net/ipv4/ip_forward", note: "/run/daskbot-ip_forward", users: bridges}
 
-// note is the file in a state directory that says the switch was off.
-func note(dir string) string { return filepath.Join(dir, "ip_forward") }
+// toggle is a switch of the kernel that several sandboxes need.
+type toggle struct {
+	kernel, note string
+	users        func() (int, error) // counts who needs it
+}
 
-// forward turns the switch on, and notes it down first when it was off.
-func forward(dir string) error {
-	value, err := os.ReadFile(forwarding)
+// on turns the switch on, and notes it down first when it was off.
+func (s toggle) on() error {
+	value, err := os.ReadFile(s.kernel)
 	if err != nil || strings.TrimSpace(string(value)) != "0" {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.WriteFile(s.note, value, 0o600); err != nil {
 		return err
 	}
-	if err := os.WriteFile(note(dir), value, 0o600); err != nil {
-		return err
-	}
-	return os.WriteFile(forwarding, []byte("1"), 0o644)
+	return os.WriteFile(s.kernel, []byte("1"), 0o644)
 }
 
-// unforward puts the switch back where this sandbox found it. While another
-// sandbox needs it, it stays on, and the duty to put it back goes to nobody:
-// that one may be the last to know.
-func unforward(dir string) error {
-	value, err := os.ReadFile(note(dir))
+// back puts the switch back where the first sandbox found it, unless another
+// one needs it.
+func (s toggle) back() error {
+	value, err := os.ReadFile(s.note)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	others, err := bridges()
-	if err != nil {
+	if others, err := s.users(); err != nil || others > 0 {
 		return err
 	}
-	if others == 0 {
-		if err := os.WriteFile(forwarding, value, 0o644); err != nil {
-			return err
-		}
+	if err := os.WriteFile(s.kernel, value, 0o644); err != nil {
+		return err
 	}
-	return os.Remove(note(dir))
+	return os.Remove(s.note)
 }
 
 // bridges counts the clusters with real nodes on this computer.

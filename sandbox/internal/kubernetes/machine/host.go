@@ -24,6 +24,7 @@ const Packages = "containerd runc containernetworking-plugins iptables nftables 
 type Config struct {
 	Dir      string       // below which the nodes' files lie; its path makes the id
 	Network  string       // first two bytes of the addresses of nodes and pods, such as "10.77"
+	Services string       // where clusters have the addresses of their Services, such as "34.118.224.0/20"
 	Node     []string     // program that runs inside nodes
 	DNS      []string     // CoreDNS
 	Disks    string       // contents of the cloud's disks
@@ -125,7 +126,7 @@ func (h *Host) Open(ctx context.Context) error {
 	if err := h.Close(ctx); err != nil {
 		return fmt.Errorf("clear what an earlier sandbox left: %w", err)
 	}
-	if err := forward(h.cfg.Dir); err != nil {
+	if err := forwarding.on(); err != nil {
 		return fmt.Errorf("let packets through to the nodes: %w", err)
 	}
 	return h.filter(ctx)
@@ -137,15 +138,31 @@ func (h *Host) Close(ctx context.Context) error {
 	return Clear(ctx, h.cfg.Dir)
 }
 
-// filter lets pods reach what this computer reaches, under its address.
+// filter lets pods reach what this computer reaches, under its address. What
+// is meant for a Service that no node knows yet, or for a pod that is gone, is
+// refused here: outside, a stranger might answer in its place.
 func (h *Host) filter(ctx context.Context) error {
-	rules := fmt.Sprintf(`table ip %s {
+	rules := fmt.Sprintf(`table ip %[1]s {
 	chain leave {
 		type nat hook postrouting priority srcnat;
-		ip saddr %s ip daddr != %s masquerade
+		ip saddr %[2]s ip daddr != %[2]s masquerade
+	}
+	chain stray {
+		ip daddr %[3]s meta l4proto tcp reject with tcp reset
+		ip daddr %[3]s reject
+		ip daddr %[2]s oifname != "%[4]s-*" meta l4proto tcp reject with tcp reset
+		ip daddr %[2]s oifname != "%[4]s-*" reject
+	}
+	chain pass {
+		type filter hook forward priority filter;
+		ip saddr %[2]s jump stray
+	}
+	chain send {
+		type filter hook output priority filter;
+		ip daddr %[2]s oifname != "lo" jump stray
 	}
 }
-`, table(h.id), h.network(), h.network())
+`, table(h.id), h.network(), h.cfg.Services, h.prefix())
 	cmd := exec.CommandContext(ctx, "nft", "-f", "-")
 	cmd.Stdin = strings.NewReader(rules)
 	if out, err := cmd.CombinedOutput(); err != nil {

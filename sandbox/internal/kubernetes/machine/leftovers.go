@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,7 +90,7 @@ func links(_ context.Context, id, _ string) ([]string, error) {
 	var found []string
 	for _, link := range all {
 		if strings.HasPrefix(link.Attrs().Name, "db"+id) {
-			found = append(found, "network interface "+link.Attrs().Name)
+			found = append(found, strings.TrimSuffix("network interface "+link.Attrs().Name+" of "+link.Attrs().Alias, " of "))
 		}
 	}
 	return found, nil
@@ -114,10 +115,23 @@ func tables(ctx context.Context, id, _ string) ([]string, error) {
 
 func groups(_ context.Context, id, _ string) ([]string, error) {
 	dirs, err := cgroup.Dirs(group(id))
-	for i := range dirs {
-		dirs[i] = "control group " + dirs[i]
+	if err != nil {
+		return nil, err
 	}
-	return dirs, err
+	var found []string
+	for _, dir := range dirs {
+		found = append(found, "control group "+dir)
+		nodes, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, node := range nodes {
+			if node.IsDir() {
+				found = append(found, "control group "+filepath.Join(dir, node.Name()))
+			}
+		}
+	}
+	return found, nil
 }
 
 // Clear removes everything Leftovers finds, except mounts, which only a node's
@@ -130,7 +144,7 @@ func Clear(ctx context.Context, dir string) error {
 		return err
 	}
 	id := ID(dir)
-	return errors.Join(kill(ctx, id), unplug(id), dropTable(ctx, id), cgroup.Remove(ctx, group(id)), unforward(dir))
+	return errors.Join(kill(ctx, id), unplug(id), dropTable(ctx, id), cgroup.Remove(ctx, group(id)), forwarding.back())
 }
 
 // kill ends what runs in our control groups and waits for it.

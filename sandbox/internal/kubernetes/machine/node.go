@@ -155,7 +155,7 @@ func (n *node) plug(pid int) error {
 	if err := netlink.LinkAdd(cable); err != nil {
 		return fmt.Errorf("plug in node %s: %w", n.spec.Name, err)
 	}
-	if err := netlink.LinkSetUp(cable); err != nil {
+	if err := errors.Join(netlink.LinkSetAlias(cable, n.spec.Name), netlink.LinkSetUp(cable)); err != nil {
 		return fmt.Errorf("plug in node %s: %w", n.spec.Name, err)
 	}
 	_, pods, err := net.ParseCIDR(n.spec.PodRange)
