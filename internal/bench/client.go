@@ -36,13 +36,22 @@ func send(ctx context.Context, method, address, token string, body, into any) er
 		return err
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s %s: %s: %s", method, address, resp.Status, text)
+		return answer{resp.StatusCode, fmt.Sprintf("%s %s: %s: %s", method, address, resp.Status, text)}
 	}
 	if into == nil {
 		return nil
 	}
 	return json.Unmarshal(text, into)
 }
+
+// answer is one that says no.
+type answer struct {
+	status int
+	text   string
+}
+
+// Error is what was asked and what was answered.
+func (a answer) Error() string { return a.text }
 
 func open(ctx context.Context, method, address, token string, body any, accept string) (*http.Response, error) {
 	var reader io.Reader

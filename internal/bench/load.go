@@ -25,14 +25,17 @@ func (s *stage) load(ctx context.Context) (*crowd, error) {
 }
 
 // evenly calls f for each of the requests when it is due, and waits for all.
-func evenly(ctx context.Context, f func(n int, due time.Time)) error {
+func evenly(ctx context.Context, f func(n int, due time.Time)) error { return paced(ctx, requests, f) }
+
+// paced is evenly for so many requests.
+func paced(ctx context.Context, count int, f func(n int, due time.Time)) error {
 	begin := time.Now()
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	var all sync.WaitGroup
 	defer all.Wait()
-	for n := range requests {
-		due := begin.Add(time.Duration(n) * over / requests)
+	for n := range count {
+		due := begin.Add(time.Duration(n) * over / time.Duration(count))
 		tick.Reset(time.Until(due))
 		select {
 		case <-ctx.Done():

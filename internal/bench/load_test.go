@@ -40,7 +40,7 @@ func TestChoose(t *testing.T) {
 		want  []string
 		fails bool
 	}{
-		"all":          {nil, []string{"time_to_ready", "time_to_ready_fast", "idle", "fleet", "slack", "term", "probe", "judge"}, false},
+		"all":          {nil, []string{"time_to_ready", "time_to_ready_fast", "idle", "fleet", "slack", "lti", "hooks", "term", "probe", "chaos", "upgrade", "scale", "judge"}, false},
 		"a benchmark":  {[]string{"idle"}, []string{"idle"}, false},
 		"a metric":     {[]string{"api.p99_ms"}, []string{"fleet"}, false},
 		"a first part": {[]string{"api", "time_to_ready"}, []string{"time_to_ready", "time_to_ready_fast", "fleet"}, false},

@@ -20,12 +20,36 @@ type process struct {
 	cmd  *exec.Cmd
 	log  string
 	done chan struct{} // closed when it ended
+
+	clock *clock // nil: the machine's
 }
 
 // launch starts a program; what it writes goes to the file log. The end of ctx
 // does not end it: stop does, in the order in which they need each other.
 func launch(ctx context.Context, log string, env []string, name string, args ...string) (*process, error) {
-	out, err := os.Create(log)
+	return launchAs(ctx, nil, log, env, name, args...)
+}
+
+// launchAs is launch as another user.
+func launchAs(ctx context.Context, as *syscall.Credential, log string, env []string, name string, args ...string) (*process, error) {
+	return begin(ctx, log, env, func(p *process) error {
+		p.cmd.SysProcAttr.Credential = as
+		return p.cmd.Start()
+	}, name, args...)
+}
+
+// launchClocked is launch with a clock of its own.
+func launchClocked(ctx context.Context, log string, env []string, name string, args ...string) (*process, error) {
+	return begin(ctx, log, env, func(p *process) (err error) {
+		p.clock, err = startClocked(p.cmd)
+		return err
+	}, name, args...)
+}
+
+// begin prepares a program for start. What it wrote in an earlier life stays
+// in the log.
+func begin(ctx context.Context, log string, env []string, start func(*process) error, name string, args ...string) (*process, error) {
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +57,7 @@ func launch(ctx context.Context, log string, env []string, name string, args ...
 	p := &process{cmd: exec.CommandContext(context.WithoutCancel(ctx), name, args...), log: log, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
+	if err := start(p); err != nil {
 		return nil, err
 	}
 	go func() {

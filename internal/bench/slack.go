@@ -42,29 +42,34 @@ func slackLoad(ctx context.Context, s *stage) (results, error) {
 	if err := s.control(ctx, http.MethodPost, "/faults", map[string]any{"kind": "stockout", "project": project, "delay": "1h"}, nil); err != nil {
 		return results{}, err
 	}
-	for n := range inProgress {
-		if err := s.rest(ctx, http.MethodPost, "/environments", map[string]string{"owner": fmt.Sprintf("s%03d", n), "profile": "daskhub"}, nil); err != nil {
-			return results{}, err
-		}
-	}
-	if err := s.awaitClusters(ctx, inProgress); err != nil {
+	c := &class{stage: s, workspace: w}
+	if err := c.before(ctx); err != nil {
 		return results{}, err
 	}
-	c := &class{stage: s, workspace: w}
-	if err := evenly(ctx, func(n int, due time.Time) { c.types(ctx, n, due) }); err != nil {
+	cpu, err := s.cpuPer(requests, func() error {
+		return evenly(ctx, func(n int, due time.Time) { c.types(ctx, n, due) })
+	})
+	if err != nil {
 		return results{}, err
 	}
 	without, err := c.without(ctx)
 	if err != nil {
 		return results{}, err
 	}
+	untold, err := c.untold(ctx)
+	if err != nil {
+		return results{}, err
+	}
 	slices.Sort(c.took)
 	got := results{values: map[string]float64{
 		"slack.ack_p50_ms": ms(quantile(c.took, 0.50)), "slack.ack_p99_ms": ms(quantile(c.took, 0.99)),
-		"slack.ack_max_ms": ms(quantile(c.took, 1)), "slack.lost": float64(len(c.lost) + without),
+		"slack.ack_max_ms": ms(quantile(c.took, 1)), "slack.lost": float64(len(c.lost) + without + untold), "slack.cpu_ms": cpu,
 	}}
 	if len(c.lost) > 0 {
 		got.notes = append(got.notes, fmt.Sprintf("%d of %d commands were lost, the first: %s", len(c.lost), requests, c.lost[0]))
+	}
+	if untold > 0 {
+		got.notes = append(got.notes, fmt.Sprintf("%d of %d people were told nothing of their environment within %s", untold, people+inProgress, tellingTakes))
 	}
 	return got, nil
 }
@@ -72,6 +77,19 @@ func slackLoad(ctx context.Context, s *stage) (results, error) {
 // startWithSlack starts both programs, the daemon as the app of a workspace of
 // its own.
 func (s *stage) startWithSlack(ctx context.Context) (workspace, error) {
+	w, err := s.startWorkspace(ctx, people)
+	if err != nil {
+		return w, err
+	}
+	return w, s.startDaemon(ctx)
+}
+
+// workspaceDomain names the workspace to the sandbox.
+const workspaceDomain = "bench"
+
+// startWorkspace starts the sandbox and makes a workspace with an app and so
+// many people; daemons started from then on are that app.
+func (s *stage) startWorkspace(ctx context.Context, people int) (workspace, error) {
 	if err := s.startSandbox(ctx); err != nil {
 		return workspace{}, err
 	}
@@ -81,17 +99,82 @@ func (s *stage) startWithSlack(ctx context.Context) (workspace, error) {
 			Credentials struct{ BotToken, SigningSecret, API string }
 		}
 	}
-	wanted := map[string]any{"domain": "bench", "name": "A large class", "mail": "bench.example", "members": people}
+	wanted := map[string]any{"domain": workspaceDomain, "name": "A large class", "mail": "bench.example", "members": people + inProgress}
 	if err := s.control(ctx, http.MethodPost, "/slack/workspaces", wanted, &made); err != nil {
 		return workspace{}, err
 	}
 	app, w := made.App.Credentials, made.Workspace
-	if len(w.People) < people {
-		return w, fmt.Errorf("the sandbox made a workspace of %d people; want %d", len(w.People), people)
+	if len(w.People) < people+inProgress {
+		return w, fmt.Errorf("the sandbox made a workspace of %d people; want %d", len(w.People), people+inProgress)
 	}
 	w.secret = app.SigningSecret
 	s.extra = []string{"SLACK_BOT_TOKEN=" + app.BotToken, "SLACK_SIGNING_SECRET=" + app.SigningSecret, "SLACK_API_URL=" + app.API}
-	return w, s.startDaemon(ctx)
+	return w, nil
+}
+
+// before has others of the workspace ask for an environment each, so that Slack
+// is told of them while the class types.
+func (c *class) before(ctx context.Context) error {
+	for n := range inProgress {
+		said, err := c.command(ctx, c.person(people+n), "up", requests+n)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(said, "on its way") {
+			return fmt.Errorf("one of those before the class was answered %q", said)
+		}
+	}
+	return c.awaitClusters(ctx, inProgress)
+}
+
+// tellingTakes is how long everybody is waited for to be told of theirs. Slack
+// takes a few messages a second.
+const tellingTakes = 5 * time.Minute
+
+// untold counts who has no direct message in the end.
+func (c *class) untold(ctx context.Context) (int, error) {
+	waiting := map[string]bool{}
+	for n := range people + inProgress {
+		waiting[c.person(n)] = true
+	}
+	for end := time.Now().Add(tellingTakes); len(waiting) > 0 && time.Now().Before(end); {
+		for who := range waiting {
+			told, err := c.isTold(ctx, who)
+			if err != nil {
+				return 0, err
+			}
+			if told {
+				delete(waiting, who)
+			}
+		}
+		c.tell("%d people are not told yet", len(waiting))
+		if len(waiting) == 0 {
+			break
+		}
+		if err := pause(ctx, 5*time.Second); err != nil {
+			return 0, err
+		}
+	}
+	return len(waiting), nil
+}
+
+func (c *class) isTold(ctx context.Context, user string) (bool, error) {
+	var all []struct {
+		For      string
+		Metadata struct {
+			Payload struct{ Environment string } `json:"event_payload"`
+		}
+	}
+	query := url.Values{"team": {workspaceDomain}, "user": {user}}
+	if err := c.control(ctx, http.MethodGet, "/slack/messages?"+query.Encode(), nil, &all); err != nil {
+		return false, err
+	}
+	for _, m := range all {
+		if m.For == "" && m.Metadata.Payload.Environment != "" {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // class is who types the commands.

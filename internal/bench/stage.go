@@ -21,6 +21,7 @@ const project = "bench-project"
 // stage is a sandbox and a daemon that only one benchmark uses.
 type stage struct {
 	root, dir string
+	config    string // the daemons' configuration
 	verbose   bool
 
 	sandbox, daemon       *process
@@ -38,7 +39,7 @@ func newStage(root string, verbose bool) (*stage, error) {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "daskbot-bench-")
-	return &stage{root: root, dir: dir, verbose: verbose}, err
+	return &stage{root: root, dir: dir, verbose: verbose, config: filepath.Join(root, "configs", "sandbox.yaml")}, err
 }
 
 // close stops what runs, the daemon first since it talks to the sandbox, and
@@ -102,7 +103,7 @@ func (s *stage) startDaemon(ctx context.Context) error {
 		"DASKBOT_GKE_ENDPOINT="+s.endpoints.GKE, "DASKBOT_COMPUTE_ENDPOINT="+s.endpoints.Compute,
 		"DASKBOT_CHARTS="+s.endpoints.Charts, "DASKBOT_SANDBOX_TOKEN="+s.endpoints.Token, "DASKBOT_PROJECT="+project)
 	s.daemon, err = launch(ctx, filepath.Join(s.dir, "daskbot.log"), env, s.program("daskbot"),
-		"serve", "--config", filepath.Join(s.root, "configs", "sandbox.yaml"))
+		"serve", "--config", s.config)
 	if err != nil {
 		return err
 	}
