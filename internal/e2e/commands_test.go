@@ -162,7 +162,7 @@ func exitsCommand(ts *testscript.TestScript, _ *stageHand, neg bool, args []stri
 }
 
 // client prepares a run of the client as the script's current person.
-func (w *stageHand) client(ts *testscript.TestScript, ctx context.Context, args ...string) *exec.Cmd {
+func (w *stageHand) client(ctx context.Context, ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, stage.daskbot, args...)
 	cmd.Dir, cmd.Env = w.dir, w.environ()
 	if token := ts.Getenv("DASKBOT_TOKEN"); token != "" {
@@ -183,7 +183,7 @@ func untilCommand(ts *testscript.TestScript, w *stageHand, neg bool, args []stri
 	defer cancel()
 	var out []byte
 	err = until(ctx, "wait for "+args[0], func() (bool, error) {
-		out, _ = w.client(ts, ctx, args[1:]...).Output() // what it did not print is not there yet
+		out, _ = w.client(ctx, ts, args[1:]...).Output() // what it did not print is not there yet
 		return want.Match(out), nil
 	})
 	_, _ = ts.Stdout().Write(out)
@@ -203,7 +203,7 @@ func atOnceCommand(ts *testscript.TestScript, w *stageHand, neg bool, args []str
 	clients := make([]*exec.Cmd, n)
 	outs := make([]bytes.Buffer, n)
 	for i := range clients {
-		clients[i] = w.client(ts, ctx, append(slices.Clone(args[2:]), "-o", "json")...)
+		clients[i] = w.client(ctx, ts, append(slices.Clone(args[2:]), "-o", "json")...)
 		clients[i].Stdout = &outs[i]
 		if err := clients[i].Start(); err != nil {
 			return err
@@ -302,9 +302,11 @@ func drainedCommand(_ *testscript.TestScript, w *stageHand, neg bool, args []str
 	defer cancel()
 	var all []resource
 	err := until(ctx, "wait until nothing is left", func() (bool, error) {
-		var err error
-		all, err = stage.sandbox.resources(ctx, w.project)
-		return len(all) == 0, err
+		now, err := stage.sandbox.resources(ctx, w.project)
+		if err == nil {
+			all = now
+		}
+		return err == nil && len(all) == 0, err
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %v", err, all)
@@ -317,7 +319,7 @@ func fetchCommand(ts *testscript.TestScript, w *stageHand, neg bool, args []stri
 		return errUsage
 	}
 	var body json.RawMessage
-	if err := askJSON(w.ctx, http.DefaultClient, http.MethodGet, args[0], nil, &body); err != nil {
+	if err := askJSON(w.ctx, http.MethodGet, args[0], nil, &body); err != nil {
 		return err
 	}
 	return json.NewEncoder(ts.Stdout()).Encode(body)

@@ -33,7 +33,7 @@ func httpCommand(ts *testscript.TestScript, w *stageHand, neg bool, args []strin
 	if err := w.dress(ts, req, args[min(4, len(args)):]); err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := patient.Do(req)
 	if err != nil {
 		return err
 	}

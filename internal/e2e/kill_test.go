@@ -145,7 +145,7 @@ func checkSides(ctx context.Context, t *testing.T, dashboard, want string, worke
 		Packages []string
 		Mixed    bool
 	}
-	if err := askJSON(ctx, http.DefaultClient, http.MethodGet, dashboard+"/sandbox/packages", nil, &sides); err != nil {
+	if err := askJSON(ctx, http.MethodGet, dashboard+"/sandbox/packages", nil, &sides); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"jupyter", "scheduler", "worker"} {

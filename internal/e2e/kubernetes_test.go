@@ -146,7 +146,7 @@ func borrowCommand(ts *testscript.TestScript, w *stageHand, neg bool, args []str
 	address := stage.sandbox.endpoints.GKERest + "/v1/projects/" + w.project + "/locations/europe-west1-b/clusters"
 	body := map[string]any{"cluster": map[string]any{"name": args[0], "initialNodeCount": 2,
 		"nodeConfig": map[string]any{"machineType": "n1-standard-4"}}}
-	if err := askJSON(ctx, http.DefaultClient, http.MethodPost, address, body, nil, "Authorization", "Bearer "+stage.sandbox.endpoints.Token); err != nil {
+	if err := askJSON(ctx, http.MethodPost, address, body, nil, "Authorization", "Bearer "+stage.sandbox.endpoints.Token); err != nil {
 		return err
 	}
 	var lent cluster

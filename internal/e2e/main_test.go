@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -82,7 +83,8 @@ func TestStories(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: setUp, Cmds: commands(),
+		Deadline: time.Now().Add(8 * patience), // for all of them; what a script runs ends then
+		Setup:    setUp, Cmds: commands(),
 		Condition: func(name string) (bool, error) {
 			switch name {
 			case "helm":

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -61,26 +60,31 @@ func (w *world) make(ctx context.Context, t *testing.T, api, path string, body a
 	if api == "compute" {
 		address = strings.TrimSuffix(strings.TrimRight(e.Compute, "/"), "/compute/v1") + "/compute/v1/projects/" + w.project + "/" + path
 	}
-	if err := askJSON(ctx, http.DefaultClient, http.MethodPost, address, body, nil, "Authorization", "Bearer "+e.Token); err != nil {
+	if err := askJSON(ctx, http.MethodPost, address, body, nil, "Authorization", "Bearer "+e.Token); err != nil {
 		t.Fatal(err)
 	}
 }
 
 const orphanZone, orphanRegion = "europe-west1-b", "europe-west1"
 
-// leave plants what a cluster can leave behind: a disk, and a load balancer
-// with the cluster's machine behind it.
+// leave plants what a cluster can leave behind: a disk with a snapshot, and a
+// load balancer and an endpoint group with the cluster's machine behind them.
 func (w *world) leave(ctx context.Context, t *testing.T, installation, cluster, name string) {
 	t.Helper()
 	made := func(path string, body map[string]any) { w.make(ctx, t, "compute", path, body) }
 	links := "https://www.googleapis.com/compute/v1/projects/" + w.project
 	service := `{"kubernetes.io/service-name":"daskhub/proxy-public"}`
-	made("zones/"+orphanZone+"/disks", map[string]any{"name": "pvc-" + name, "sizeGb": "10", "type": links + "/zones/" + orphanZone + "/diskTypes/pd-balanced",
-		"labels": map[string]string{"daskbot-installation": installation, "daskbot-cluster": cluster}})
+	labels := map[string]string{"daskbot-installation": installation, "daskbot-cluster": cluster}
+	machine := "gke-" + cluster + "-default-pool-1a2b3c4d-x1y2"
+	made("zones/"+orphanZone+"/disks", map[string]any{"name": "pvc-" + name, "sizeGb": "10", "type": links + "/zones/" + orphanZone + "/diskTypes/pd-balanced", "labels": labels})
+	made("zones/"+orphanZone+"/disks/pvc-"+name+"/createSnapshot", map[string]any{"name": "snap-" + name, "labels": labels})
+	made("zones/"+orphanZone+"/networkEndpointGroups", map[string]any{"name": "k8s1-" + name, "networkEndpointType": "GCE_VM_IP_PORT",
+		"description": `{"cluster-uid":"0f1e2d3c","namespace":"daskhub","service-name":"proxy-public","port":"80"}`})
+	made("zones/"+orphanZone+"/networkEndpointGroups/k8s1-"+name+"/attachNetworkEndpoints", map[string]any{"networkEndpoints": []any{map[string]any{"instance": machine}}})
 	made("global/httpHealthChecks", map[string]any{"name": "k8s-" + name + "-node", "port": 10256})
 	made("regions/"+orphanRegion+"/targetPools", map[string]any{"name": name, "description": service,
 		"healthChecks": []string{links + "/global/httpHealthChecks/k8s-" + name + "-node"},
-		"instances":    []string{links + "/zones/" + orphanZone + "/instances/gke-" + cluster + "-default-pool-1a2b3c4d-x1y2"}})
+		"instances":    []string{links + "/zones/" + orphanZone + "/instances/" + machine}})
 	made("regions/"+orphanRegion+"/forwardingRules", map[string]any{"name": name, "description": service, "portRange": "80-80",
 		"target": links + "/regions/" + orphanRegion + "/targetPools/" + name})
 	made("global/firewalls", map[string]any{"name": "k8s-fw-" + name, "description": service})
@@ -168,12 +172,13 @@ func TestOrphans(t *testing.T) {
 	w.cluster(ctx, t, "dask-nobody12", w.installation)
 
 	want := map[string]string{"clusters/dask-nobody12": "wait", "disks/pvc-aours": "wait", "forwardingRules/aours": "wait", "targetPools/aours": "wait",
-		"httpHealthChecks/k8s-aours-node": "wait", "firewalls/k8s-fw-aours": "wait"}
+		"httpHealthChecks/k8s-aours-node": "wait", "firewalls/k8s-fw-aours": "wait", "networkEndpointGroups/k8s1-aours": "wait", "snapshots/snap-aours": "wait"}
 	found := w.find(ctx, t)
 	if diff := cmp.Diff(want, found.by()); diff != "" {
 		t.Fatalf("found (-want +got):\n%s", diff)
 	}
 	price(t, found, "disks/pvc-aours", 10*0.10/730)
+	price(t, found, "snapshots/snap-aours", 10*0.05/730)
 	price(t, found, "forwardingRules/aours", 0.025)
 	w.doubtful(ctx, t, want)
 
@@ -226,7 +231,9 @@ func (w *world) doubtful(ctx context.Context, t *testing.T, known map[string]str
 		{"kind": "missing-zones", "zone": orphanZone},
 		{"kind": "permission-denied", "method": "ListClusters"},
 		{"kind": "permission-denied", "method": "targetPools.aggregatedList"},
+		{"kind": "permission-denied", "method": "snapshots.list"},
 		{"kind": "missing-zones", "method": "disks.aggregatedList", "value": orphanZone},
+		{"kind": "missing-zones", "method": "networkEndpointGroups.aggregatedList", "value": orphanZone},
 	} {
 		script(ctx, t, w, []fault{f})
 		found := w.remove(ctx, t, map[string]any{"now": true})
@@ -258,9 +265,10 @@ func TestOrphansGoByThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.configured(`orphanSchedule: "* * * * *"`, "orphanGrace: 1s"); err != nil {
+	if err := w.configured("orphanGrace: 1s"); err != nil {
 		t.Fatal(err)
 	}
+	w.extra = append(w.extra, "DASKBOT_ORPHAN_SCHEDULE=* * * * *")
 	t.Cleanup(func() {
 		if err := w.close(); err != nil {
 			t.Error(err)
@@ -275,21 +283,18 @@ func TestOrphansGoByThemselves(t *testing.T) {
 	w.leave(ctx, t, w.installation, name, "aours")
 	w.left(ctx, t, others)
 
-	var events struct {
-		Items []struct{ Type, Actor, Detail string }
-	}
-	if err := w.ask(ctx, http.MethodGet, "environments/"+id+"/events", nil, &events); err != nil {
-		t.Fatal(err)
-	}
-	swept := 0
-	for _, ev := range events.Items {
-		if ev.Type == "swept" && ev.Actor == "reaper" && strings.Contains(ev.Detail, "aours") {
-			swept++
-		}
-	}
-	if swept != 5 {
-		all, _ := json.Marshal(events.Items)
-		t.Errorf("got %d events of the sweep; want one for each of 5 leftovers: %s", swept, all)
+	type event struct{ Type, Actor, Detail string }
+	var swept []event
+	err = until(ctx, "wait for an event of the sweep for each of 7 leftovers", func() (bool, error) { // told after each is gone
+		var events struct{ Items []event }
+		err := w.ask(ctx, http.MethodGet, "environments/"+id+"/events", nil, &events)
+		swept = slices.DeleteFunc(events.Items, func(e event) bool {
+			return e.Type != "swept" || e.Actor != "reaper" || !strings.Contains(e.Detail, "aours")
+		})
+		return len(swept) >= 7, err
+	})
+	if err != nil || len(swept) != 7 {
+		t.Errorf("%v; got %+v", err, swept)
 	}
 }
 
@@ -312,7 +317,7 @@ func TestALostClusterIsToldOf(t *testing.T) {
 	}
 	end := stage.sandbox.endpoints
 	address := fmt.Sprintf("%s/v1/projects/%s/locations/%s/clusters/%s", end.GKERest, w.project, e.Cluster.Location, e.Cluster.Name)
-	if err := askJSON(ctx, http.DefaultClient, http.MethodDelete, address, nil, nil, "Authorization", "Bearer "+end.Token); err != nil {
+	if err := askJSON(ctx, http.MethodDelete, address, nil, nil, "Authorization", "Bearer "+end.Token); err != nil {
 		t.Fatal(err)
 	}
 	err = until(ctx, "wait until the cluster is gone", func() (bool, error) {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -83,8 +85,15 @@ func (p *process) lastWords(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// until asks again and again until done says yes, an error, or ctx ends.
+// until asks again and again until done says yes, an error, or ctx ends. A
+// context without an end of its own is given one: a story that waits for what
+// never comes fails by its name, not with all others when go test gives up.
 func until(ctx context.Context, what string, done func() (bool, error)) error {
+	if _, ends := ctx.Deadline(); !ends {
+		bounded, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		ctx = bounded
+	}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -112,13 +121,18 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// freeAddress is a loopback address that nobody listens on just now.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddress is a loopback address that nobody listens on. Its port lies below
+// those that the kernel gives out by itself: somebody else would be given one of
+// them before the program is there.
+func freeAddress() (address string, err error) {
+	for range 100 {
+		address = "127.0.0.1:" + strconv.Itoa(20000+rand.IntN(12000))
+		l, listening := net.Listen("tcp", address)
+		if err = listening; err == nil {
+			return address, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 var errEnded = errors.New("the program ended")

@@ -95,7 +95,7 @@ func (d *description) learn(ctx context.Context, address string) error {
 		return nil
 	}
 	var text json.RawMessage
-	if err := askJSON(ctx, http.DefaultClient, http.MethodGet, address+"/openapi.json", nil, &text); err != nil {
+	if err := askJSON(ctx, http.MethodGet, address+"/openapi.json", nil, &text); err != nil {
 		return err
 	}
 	doc, err := libopenapi.NewDocument(text)

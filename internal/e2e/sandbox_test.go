@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 )
 
 // sandbox is the emulated cloud that all stories share.
@@ -41,12 +40,12 @@ func startSandbox(ctx context.Context, dir string) (*sandbox, error) {
 		return nil, err
 	}
 	p, err := start(filepath.Join(dir, "sandbox.log"), os.Environ(), program("daskbot-sandbox"), "serve",
-		"--addr", addr, "--state", filepath.Join(dir, "state"), "--latencies", "fast")
+		"--addr", addr, "--state", filepath.Join(dir, "state"), "--latencies", "fast", "--slack-patience", "1m")
 	if err != nil {
 		return nil, err
 	}
 	s := &sandbox{process: p, url: "http://" + addr}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = until(ctx, "wait for the sandbox", func() (bool, error) {
 		if !p.running() {
@@ -62,15 +61,18 @@ func startSandbox(ctx context.Context, dir string) (*sandbox, error) {
 }
 
 // stop ends the sandbox and with it everything it runs.
-func (s *sandbox) stop() error { return s.end(syscall.SIGTERM, 30*time.Second) }
+func (s *sandbox) stop() error { return s.end(syscall.SIGTERM, patience) }
 
 // ask sends one request of the control API and decodes the answer.
 func (s *sandbox) ask(ctx context.Context, method, path string, body, into any) error {
-	return askJSON(ctx, http.DefaultClient, method, s.url+path, body, into)
+	return askJSON(ctx, method, s.url+path, body, into)
 }
 
+// patient gives up on an answer that never comes.
+var patient = &http.Client{Timeout: patience}
+
 // askJSON sends a request and decodes the answer, which must be a success.
-func askJSON(ctx context.Context, client *http.Client, method, address string, body, into any, headers ...string) error {
+func askJSON(ctx context.Context, method, address string, body, into any, headers ...string) error {
 	var reader io.Reader
 	if raw, ok := body.(json.RawMessage); ok {
 		reader = bytes.NewReader(raw)
@@ -89,7 +91,7 @@ func askJSON(ctx context.Context, client *http.Client, method, address string, b
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := client.Do(req)
+	resp, err := patient.Do(req)
 	if err != nil {
 		return err
 	}

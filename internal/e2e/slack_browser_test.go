@@ -36,7 +36,11 @@ func newBrowser(t *testing.T, workspace string) *browser {
 		t.Skip("no Chromium is installed")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 900))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	// The browser lives no longer than that, so nothing that is asked of a page
+	// that has gone, or hangs, waits for ever.
+	life, cancel := context.WithTimeout(t.Context(), 4*patience)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewExecAllocator(life, options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
@@ -57,6 +61,22 @@ func (b *browser) do(steps ...step) {
 	}
 }
 
+// click presses what is visible, in one step of the page's: what is drawn anew
+// between looking and pressing cannot be pressed. The place is a selector, or an
+// XPath that begins with a slash.
+func click(where string) step {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := chromedp.PollFunction[bool](`(where) => {
+			const path = () => document.evaluate(where, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue;
+			const found = where.startsWith("/") ? path() : document.querySelector(where);
+			if (!found?.checkVisibility() || found.disabled) return false;
+			found.click();
+			return true;
+		}`, chromedp.WithPollingArgs(where), chromedp.WithPollingTimeout(0))(ctx, tab)
+		return err
+	})
+}
+
 // becomes opens the page as somebody.
 func (b *browser) becomes(person string) {
 	b.t.Helper()
@@ -66,7 +86,7 @@ func (b *browser) becomes(person string) {
 // types writes a line in a channel.
 func (b *browser) types(channel, line string) {
 	b.t.Helper()
-	b.do(chromedp.Click(`//nav//button[contains(., "`+channel+`")]`), says("#place", channel), chromedp.SendKeys("#say", line+"\r"))
+	b.do(click(`//nav//button[contains(., "`+channel+`")]`), says("#place", channel), chromedp.SendKeys("#say", line+"\r"))
 }
 
 // reads is the text of a part of the page.
@@ -103,53 +123,6 @@ func shoot(name string) step {
 	})
 }
 
-// newSlackWorld is a world whose daemon is the app of a workspace of its own.
-// The people's addresses are those the shipped configuration knows.
-func newSlackWorld(t *testing.T) *world {
-	t.Helper()
-	if stage.skip != "" {
-		t.Skip(stage.skip)
-	}
-	w, err := newWorld(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.close(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() && w.daemon != nil {
-			t.Logf("the daemon's last words:\n%s", w.daemon.lastWords(60))
-		}
-	})
-	var made struct {
-		App struct {
-			Credentials struct{ BotToken, SigningSecret, API string }
-		}
-	}
-	workspace := map[string]any{"domain": w.project, "name": "A class", "mail": "sandbox-university.example", "url": "http://" + w.addr}
-	if err := stage.sandbox.ask(t.Context(), http.MethodPost, "/slack/workspaces", workspace, &made); err != nil {
-		t.Fatal(err)
-	}
-	app := made.App.Credentials
-	env := append(w.environ(), "SLACK_BOT_TOKEN="+app.BotToken, "SLACK_SIGNING_SECRET="+app.SigningSecret, "SLACK_API_URL="+app.API)
-	if w.daemon, err = start(filepath.Join(w.dir, "daemon.log"), env, stage.daskbot, "serve", "--config", w.config); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	err = until(ctx, "wait for the daemon", func() (bool, error) {
-		return askJSON(ctx, http.DefaultClient, http.MethodGet, "http://"+w.addr+"/healthz", nil, nil) == nil, nil
-	})
-	if err == nil {
-		err = described.learn(ctx, "http://"+w.addr)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
 // only is the one environment whose owner's name begins like that.
 func (w *world) only(t *testing.T, owner string) (id string, expires time.Time) {
 	t.Helper()
@@ -179,10 +152,11 @@ func TestSlackInBrowser(t *testing.T) {
 	b.becomes("s1")
 	b.types("general", "/dask up dask")
 	b.do(says("#messages", "Only visible to you"), says("#messages", "is on its way"), shoot("e2e-1-up"))
-	b.do(chromedp.Click("#apps button"), says("#messages", "Making the Kubernetes cluster"), shoot("e2e-2-progress"))
-	b.do(says("#messages", "is ready"), chromedp.WaitVisible(`#messages a[href^="http"]`), shoot("e2e-3-ready"))
+	// Progress, most often; a slow browser comes when it is ready already.
+	b.do(click("#apps button"), says("#messages", "How far it is"), says("#messages", "Making the Kubernetes cluster"), shoot("e2e-2-progress"))
+	b.do(says("#messages", "Trying your login"), says("#messages", "is ready"), chromedp.WaitVisible(`#messages a[href^="http"]`), shoot("e2e-3-ready"))
 	mine, before := w.only(t, "s1")
-	b.do(chromedp.Click(`#messages [data-action=extend_1h]`))
+	b.do(click(`#messages [data-action=extend_1h]`))
 	later := until(t.Context(), "wait for the extension", func() (bool, error) {
 		_, now := w.only(t, "s1")
 		return now.Sub(before) > 50*time.Minute, nil
@@ -190,13 +164,14 @@ func TestSlackInBrowser(t *testing.T) {
 	if later != nil {
 		t.Fatal(later)
 	}
+	b.do(click("#tab-home"), says("#home", "is ready"), click(`#home [data-action=open]`), says("#modal", "Log in"), says("#modal", "http"), shoot("e2e-18-login"))
 
 	b.becomes("s2")
 	if seen := b.reads("#messages"); strings.Contains(seen, mine) {
 		t.Errorf("s2 reads of s1's environment: %s", seen)
 	}
 	b.types("general", "/dask down "+mine)
-	b.do(says("#messages", "Only visible to you"), shoot("e2e-4-refused"))
+	b.do(says("#messages", "Only visible to you"), says("#messages", "There is no environment \""+mine+"\", or it is not yours."), shoot("e2e-4-refused"))
 	b.types("general", "/dask status "+mine)
 	if e, err := w.await(t.Context(), mine, "ready"); err != nil {
 		t.Errorf("after s2 tried to stop it: %+v, %v", e, err)
@@ -206,12 +181,74 @@ func TestSlackInBrowser(t *testing.T) {
 	theirs, _ := w.only(t, "s2")
 
 	b.becomes("teacher")
-	b.do(chromedp.Click("#apps button"), chromedp.Click("#tab-home"), says("#home", mine), says("#home", theirs), shoot("e2e-5-staff"))
+	b.do(click("#apps button"), click("#tab-home"), says("#home", mine), says("#home", theirs), shoot("e2e-5-staff"))
 
 	b.becomes("s1")
-	b.do(chromedp.Click("#apps button"), chromedp.Click(`#messages [data-action=stop]`), says("#confirm", "is deleted"), shoot("e2e-6-confirm"),
-		chromedp.Click("#confirm-yes"), says("#messages", "is deleted. "), shoot("e2e-7-stopped"))
+	b.do(click("#apps button"), click(`#messages [data-action=stop]`), says("#confirm", "is deleted"), shoot("e2e-6-confirm"),
+		click("#confirm-yes"), says("#messages", "is deleted. "), shoot("e2e-7-stopped"))
 	if _, err := w.await(t.Context(), mine, "deleted"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSlackWarnsInBrowser: who is warned of an end extends by the button, says
+// until when in the form, or stops at once.
+func TestSlackWarnsInBrowser(t *testing.T) {
+	w := newSlackWorld(t)
+	b := newBrowser(t, w.project)
+	before := map[string]time.Time{}
+	for _, person := range []string{"s1", "s2"} {
+		w.types(t, person, "/dask up dask for 20m")
+		id, _ := w.only(t, person)
+		w.mustAwait(t, id, "ready")
+		_, before[person] = w.only(t, person)
+		w.wantTold(t, person, "progress", "ready")
+	}
+	w.mustAsk(t.Context(), t, http.MethodPost, "reaper/run", map[string]any{}, nil)
+
+	b.becomes("s1")
+	b.do(click("#apps button"), says("#messages", "Its time is over then."), says("#messages", "Or extend it, and it stays."), shoot("e2e-8-warned"),
+		click(`#messages li:last-child [data-action=extend_1h]`), says("#messages", "was extended"), shoot("e2e-9-extended"))
+	w.wantLater(t, "s1", before["s1"], 55*time.Minute)
+	b.do(click(`#messages [data-action=extend_modal]`), says("#modal", "Keep it longer"), shoot("e2e-10-keep-until"), click("#modal-submit"))
+	w.wantLater(t, "s1", before["s1"], 115*time.Minute)
+
+	b.becomes("s2")
+	mine, _ := w.only(t, "s2")
+	b.do(click("#apps button"), says("#messages", "Its time is over then."), click(`#messages li:last-child [data-action=stop]`),
+		says("#confirm", "is deleted"), click("#confirm-yes"), says("#messages", "has ended."), shoot("e2e-11-stopped-now"))
+	w.mustAwait(t, mine, "deleted")
+	w.wantWords(t, "s2", "is deleted. You asked for that.", "was ready. It is deleted.", "is deleted. You asked for that.", "has ended. You asked for that.")
+}
+
+// wantLater waits until somebody's environment ends so much later.
+func (w *world) wantLater(t *testing.T, owner string, before time.Time, by time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := until(ctx, "wait for the extension", func() (bool, error) {
+		_, now := w.only(t, owner)
+		return now.Sub(before) > by, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestClassInBrowser: a teacher starts and ends the class from the home.
+func TestClassInBrowser(t *testing.T) {
+	w := newSlackWorld(t)
+	b := newBrowser(t, w.project)
+	b.becomes("teacher")
+	b.do(click("#apps button"), click("#tab-home"), says("#home", "Start all"), shoot("e2e-12-class"),
+		click(`#home [data-action=class_up]`), click("#tab-messages"), says("#messages", "3 being made."), shoot("e2e-13-class-started"))
+	b.do(click("#tab-home"), says("#home", "alice"), says("#home", "carol"), shoot("e2e-14-class-home"),
+		click(`#home [data-action=class_down]`), says("#confirm", "what somebody protected stays"), shoot("e2e-15-class-end"), click("#confirm-yes"),
+		click("#tab-messages"), says("#messages", "3 being deleted."), shoot("e2e-16-class-ended"))
+
+	b.becomes("s2")
+	b.do(click("#apps button"), click("#tab-home"), says("#home", "Your environments"), click(`#home [data-action=up_modal]`),
+		says("#modal", "New environment"), says("#modal", "0 to "), shoot("e2e-17-student-home"))
+	if home := b.reads("#home"); strings.Contains(home, "alice") || strings.Contains(home, "Start all") {
+		t.Errorf("a student's home says %s", home)
 	}
 }

@@ -20,8 +20,11 @@ type world struct {
 	dir          string
 	addr         string // of the daemon
 	project      string
+	workspace    string // of Slack, where there is one
 	installation string
 	config       string
+	program      string   // of the daemon, in its next life
+	extra        []string // variables of the daemon that only this story has
 	proxy        *recorder
 	daemon       *process
 }
@@ -33,7 +36,7 @@ func newWorld(ctx context.Context, dir string) (*world, error) {
 		return nil, err
 	}
 	name := "e2e-" + strings.ToLower(rand.Text()[:10])
-	w := &world{dir: dir, addr: addr, project: name, installation: name, config: stage.config}
+	w := &world{dir: dir, addr: addr, project: name, installation: name, config: stage.config, program: stage.daskbot}
 	const roomy = 1000
 	quotas := map[string]float64{}
 	for _, metric := range []string{"CPUS", "N2_CPUS", "N2D_CPUS", "CPUS_ALL_REGIONS", "IN_USE_ADDRESSES", "STATIC_ADDRESSES",
@@ -54,6 +57,17 @@ func newStory(t *testing.T) *world { return newStoryWith(t, stage.config) }
 // newStoryWith is newStory with a configuration of its own.
 func newStoryWith(t *testing.T, config string) *world {
 	t.Helper()
+	w := newUnstarted(t)
+	w.config = config
+	if err := w.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// newUnstarted is a world whose daemon the test starts itself.
+func newUnstarted(t *testing.T) *world {
+	t.Helper()
 	if stage.skip != "" {
 		t.Skip(stage.skip)
 	}
@@ -61,7 +75,6 @@ func newStoryWith(t *testing.T, config string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.config = config
 	t.Cleanup(func() {
 		if err := w.close(); err != nil {
 			t.Error(err)
@@ -70,9 +83,6 @@ func newStoryWith(t *testing.T, config string) *world {
 			t.Logf("the daemon's last words:\n%s", w.daemon.lastWords(60))
 		}
 	})
-	if err := w.start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	return w
 }
 
@@ -95,18 +105,18 @@ func (w *world) start(ctx context.Context) error {
 	if w.daemon != nil && w.daemon.running() {
 		return errors.New("the daemon runs already")
 	}
-	p, err := start(filepath.Join(w.dir, "daemon.log"), w.environ(), stage.daskbot, "serve", "--config", w.config)
+	p, err := start(filepath.Join(w.dir, "daemon.log"), append(w.environ(), w.extra...), w.program, "serve", "--config", w.config)
 	if err != nil {
 		return err
 	}
 	w.daemon = p
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = until(ctx, "wait for the daemon", func() (bool, error) {
 		if !p.running() {
 			return false, fmt.Errorf("the daemon: %w: %s", errEnded, p.lastWords(10))
 		}
-		return askJSON(ctx, http.DefaultClient, http.MethodGet, "http://"+w.addr+"/healthz", nil, nil) == nil, nil
+		return askJSON(ctx, http.MethodGet, "http://"+w.addr+"/healthz", nil, nil) == nil, nil
 	})
 	if err != nil {
 		return err
@@ -144,7 +154,7 @@ func (w *world) ask(ctx context.Context, method, path string, body, into any) er
 	if err != nil {
 		return err
 	}
-	return askJSON(ctx, http.DefaultClient, method, w.proxy.URL+apiBase+strings.TrimPrefix(path, "/"), body, into, "Authorization", "Bearer "+token)
+	return askJSON(ctx, method, w.proxy.URL+apiBase+strings.TrimPrefix(path, "/"), body, into, "Authorization", "Bearer "+token)
 }
 
 // env is what stories read of an environment.

@@ -37,7 +37,11 @@ func newBrowser(t *testing.T, address string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{client: &http.Client{Jar: jar, Timeout: time.Minute}, site: site, server: site}
+	// Connections of its own: those of somebody who came earlier may lead to a
+	// server that is being replaced.
+	anew := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(anew.CloseIdleConnections)
+	return &browser{client: &http.Client{Jar: jar, Timeout: time.Minute, Transport: anew}, site: site, server: site}
 }
 
 var errTurnedAway = errors.New("turned away")

@@ -18,18 +18,20 @@ func TestBrokenImage(t *testing.T) {
 	}
 	text := untilStatus(t, e.ID, upTime, func(s string) bool { return strings.Contains(s, "image cannot be downloaded") })
 	t.Logf("status says:\n%s", text)
-	down(t, e.ID)
+	untilWhy(t, e.ID, "image cannot be downloaded")
+	down(t, e)
 }
 
 // TestFailuresOfASmallOne uses one environment for what it survives: a package
 // that does not exist, a notebook that eats its memory, and one that fills its
 // disk.
 func TestFailuresOfASmallOne(t *testing.T) {
-	e := up(t, "tight", "--owner", "s4")
+	alone(t, "failing")
+	e := up(t, "tight", "--owner", "s4", "--course", "failing")
 	t.Run("package", func(t *testing.T) { noSuchPackage(t, e) })
 	t.Run("memory", func(t *testing.T) { eatMemory(t, e, secrets(t, e.ID)) })
 	t.Run("disk", func(t *testing.T) { fillDisk(t, e, secrets(t, e.ID)) })
-	down(t, e.ID)
+	down(t, e)
 }
 
 // noSuchPackage adds one that no index has. The status must lead the student to
@@ -41,6 +43,7 @@ func noSuchPackage(t *testing.T, e environment) {
 	}
 	text := untilStatus(t, e.ID, changeTime, func(s string) bool { return strings.Contains(s, "packages were added, check their names") })
 	t.Logf("status says:\n%s", text)
+	untilWhy(t, e.ID, "packages were added, check their names")
 	log, err := daskbot(t.Context(), "logs", e.ID, "jupyter")
 	if err != nil || !strings.Contains(log, missing) {
 		t.Errorf("the notebook's log: got %v, %q; want it to name %s", err, log, missing)
@@ -54,14 +57,33 @@ func noSuchPackage(t *testing.T, e environment) {
 	})
 }
 
-// eatMemory computes more than the notebook may hold. The kernel is killed for
-// it; the next one works.
+// greedy takes more memory than the notebook may have. The kernel ends the
+// process for it and, as on GKE, all the others with it: with control groups of
+// version 1 it ends only the one, of which Kubernetes hears when the container
+// ends, so the cell does the rest itself.
+const greedy = `
+import os, signal
+child = os.fork()
+if child == 0:
+    x = bytearray(2_000_000_000)
+    os._exit(0)
+_, how = os.waitpid(child, 0)
+assert os.WIFSIGNALED(how) and os.WTERMSIG(how) == signal.SIGKILL, how
+os.kill(-1, signal.SIGKILL)`
+
+// eatMemory computes more than the notebook may hold. The notebook is started
+// again, the status says why, and the next kernel works.
 func eatMemory(t *testing.T, e environment, c credentials) {
 	student := logInToJupyter(t, e, c)
-	out, err := student.startKernel(t).run(t.Context(), "x = bytearray(2_000_000_000); print(len(x))", time.Minute)
+	out, err := student.startKernel(t).run(t.Context(), greedy, time.Minute)
 	if !errors.Is(err, errDied) {
 		t.Fatalf("the notebook may hold 700 MB and asked for two thousand: got %q, %v; want %v", out, err, errDied)
 	}
+	text := untilStatus(t, e.ID, changeTime, func(s string) bool {
+		return strings.Contains(s, "yes; it used more memory than it may and was started again")
+	})
+	t.Logf("status says:\n%s", text)
+	untilWhy(t, e.ID, "it used more memory than it may")
 	if got := logInToJupyter(t, e, c).startKernel(t).must(t, "print(1 + 1)", time.Minute); strings.TrimSpace(got) != "2" {
 		t.Errorf("the next kernel: got %q; want 2", got)
 	}

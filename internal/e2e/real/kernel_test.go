@@ -66,27 +66,36 @@ func (b *browser) startKernel(t *testing.T) *kernel {
 // run executes a cell and returns what it printed and showed. The error is the
 // cell's own exception, or says what went wrong on the way.
 func (k *kernel) run(ctx context.Context, code string, limit time.Duration) (string, error) {
-	id := rand.Text()
+	if err := k.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return "", err
+	}
+	id, err := k.send(code)
+	if err != nil {
+		return "", err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = k.conn.Close() })
+	defer stop()
+	return k.follow(id)
+}
+
+// send asks for a cell to be executed, and returns what answers refer to.
+func (k *kernel) send(code string) (id string, err error) {
 	content, err := json.Marshal(map[string]any{
 		"code": code, "silent": false, "store_history": true, "allow_stdin": false, "stop_on_error": true, "user_expressions": struct{}{},
 	})
 	if err != nil {
 		return "", err
 	}
-	now := time.Now()
+	id = rand.Text()
 	request := message{
-		Header:       header{ID: id, Type: "execute_request", Session: k.session, Username: "student", Date: now.UTC().Format(time.RFC3339Nano), Version: "5.3"},
+		Header: header{ID: id, Type: "execute_request", Session: k.session, Username: "student",
+			Date: time.Now().UTC().Format(time.RFC3339Nano), Version: "5.3"},
 		ParentHeader: json.RawMessage("{}"), Content: content, Channel: "shell", Buffers: []string{},
 	}
 	if err := k.conn.WriteJSON(request); err != nil {
 		return "", fmt.Errorf("send a cell: %w", err)
 	}
-	if err := k.conn.SetReadDeadline(now.Add(limit)); err != nil {
-		return "", err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = k.conn.Close() })
-	defer stop()
-	return k.follow(id)
+	return id, nil
 }
 
 var (

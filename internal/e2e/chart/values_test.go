@@ -1,0 +1,292 @@
+package chart
+
+import (
+	"bufio"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"helm.sh/helm/v3/pkg/chartutil"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/daskbot/daskbot/internal/config"
+)
+
+func newReader(text string) *bufio.Reader { return bufio.NewReader(strings.NewReader(text)) }
+
+func templateOf(o runtime.Object) *corev1.PodTemplateSpec {
+	switch typed := o.(type) {
+	case *appsv1.Deployment:
+		return &typed.Spec.Template
+	case *appsv1.StatefulSet:
+		return &typed.Spec.Template
+	default:
+		return nil
+	}
+}
+
+// TestTheDaemonAcceptsTheConfiguration checks the rendered file as `daskbot
+// config check` does.
+func TestTheDaemonAcceptsTheConfiguration(t *testing.T) {
+	secrets(t)
+	for name, values := range valuesSets(t) {
+		t.Run(name, func(t *testing.T) {
+			file := one[*corev1.ConfigMap](t, withoutDashboards(objects(t, values))).Data["daskbot.yaml"]
+			cfg, err := config.Parse([]byte(file), "daskbot.yaml")
+			if err != nil {
+				t.Fatalf("%v\n%s", err, file)
+			}
+			if cfg.GKE.Project != "my-class-2026" {
+				t.Errorf("project: got %q", cfg.GKE.Project)
+			}
+		})
+	}
+}
+
+// TestTheInstructionsWork takes the values of docs/INSTALL.md as a reader would.
+func TestTheInstructionsWork(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/INSTALL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "```yaml\n")
+	block, _, closed := strings.Cut(rest, "```")
+	values, err := chartutil.ReadValues([]byte(block))
+	if err != nil || !found || !closed {
+		t.Fatalf("the values of docs/INSTALL.md: %v\n%s", err, block)
+	}
+	secrets(t)
+	file := one[*corev1.ConfigMap](t, withoutDashboards(objects(t, values))).Data["daskbot.yaml"]
+	if _, err := config.Parse([]byte(file), "daskbot.yaml"); err != nil {
+		t.Errorf("%v\n%s", err, file)
+	}
+}
+
+// secrets sets the environment that the Secret of the instructions becomes.
+func secrets(t *testing.T) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"DASKBOT_STORE_URL": "postgres://daskbot@db/daskbot", "DASKBOT_STORE_KEY": strings.Repeat("0f", 32),
+		"SLACK_BOT_TOKEN": "xoxb-1-2-3", "SLACK_SIGNING_SECRET": strings.Repeat("0f", 16),
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+func withoutDashboards(all []runtime.Object) []runtime.Object {
+	return slices.DeleteFunc(all, func(o runtime.Object) bool {
+		m, ok := o.(*corev1.ConfigMap)
+		return ok && strings.HasSuffix(m.Name, "-dashboard")
+	})
+}
+
+// TestTheStoreDecidesWhatRuns pins the two shapes of the chart.
+func TestTheStoreDecidesWhatRuns(t *testing.T) {
+	sets := valuesSets(t)
+	sqlite := objects(t, sets["sqlite"])
+	set := one[*appsv1.StatefulSet](t, sqlite)
+	claim := one[*corev1.PersistentVolumeClaim](t, sqlite)
+	if *set.Spec.Replicas != 1 || claim.Annotations["helm.sh/resource-policy"] != "keep" {
+		t.Errorf("SQLite: got %d replicas and a claim with %v; want one, and that the claim is kept", *set.Spec.Replicas, claim.Annotations)
+	}
+	postgres := objects(t, sets["postgres"])
+	if d := one[*appsv1.Deployment](t, postgres); *d.Spec.Replicas != 3 || d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue() != 0 {
+		t.Errorf("PostgreSQL: got %+v; want three replicas, none missing during an upgrade", d.Spec)
+	}
+	if b := one[*policyv1.PodDisruptionBudget](t, postgres); b.Spec.MaxUnavailable.IntValue() != 1 {
+		t.Errorf("disruption: got %v, want one at a time", b.Spec.MaxUnavailable)
+	}
+	for _, o := range postgres {
+		switch o.(type) {
+		case *corev1.PersistentVolumeClaim, *rbacv1.ClusterRoleBinding, *rbacv1.RoleBinding:
+			t.Errorf("replicas on PostgreSQL in a cluster that hosts nothing need no %T", o)
+		}
+	}
+}
+
+// TestWrongValuesAreRefused tries what the schema is for.
+func TestWrongValuesAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		change map[string]any // of the set "sqlite"
+		says   string
+	}{
+		"two daemons on one file":     {map[string]any{"replicas": 2}, "replicas"},
+		"a typing error":              {map[string]any{"replica": 1}, "replica"},
+		"a typing error below config": {map[string]any{"config": map[string]any{"polcy": map[string]any{}}}, "polcy"},
+		"a password in values":        {map[string]any{"config": map[string]any{"store": map[string]any{"url": "postgres://bot:hunter2@db/bot"}}}, "url"},
+		"a key in values":             {map[string]any{"config": map[string]any{"store": map[string]any{"key": strings.Repeat("0f", 32)}}}, "key"},
+		"a token in values":           {map[string]any{"config": map[string]any{"slack": map[string]any{"botToken": "xoxb-1"}}}, "botToken"},
+		"no project":                  {map[string]any{"config": map[string]any{"gke": map[string]any{"project": nil}}}, "project"},
+		"no such service account":     {map[string]any{"serviceAccount": map[string]any{"googleServiceAccount": "daskbot"}}, "googleServiceAccount"},
+		"a digest that is none":       {map[string]any{"image": map[string]any{"digest": "sha256:1"}}, "digest"},
+		"maintenance of no kind":      {map[string]any{"maintenance": map[string]any{"args": []any{"serve"}}}, "maintenance"},
+		"a route from nowhere":        {map[string]any{"httpRoute": map[string]any{"enabled": true}}, "parentRefs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values := valuesSets(t)["sqlite"]
+			merge(values, c.change)
+			if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v; want an error that names %s", err, c.says)
+			}
+		})
+	}
+}
+
+// merge puts changes over values.
+func merge(values, changes map[string]any) {
+	for key, change := range changes {
+		below, isMap := change.(map[string]any)
+		into, has := values[key].(map[string]any)
+		if isMap && has {
+			merge(into, below)
+			continue
+		}
+		values[key] = change
+	}
+}
+
+// TestTheSchemaKnowsEveryKey compares the top of the configuration with the
+// daemon's own, both ways.
+func TestTheSchemaKnowsEveryKey(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(source, "values.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Config struct{ Properties map[string]any }
+		}
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
+		if key := field.Tag.Get("json"); key != "" {
+			want = append(want, key)
+		}
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Config.Properties))); diff != "" {
+		t.Errorf("keys of config in values.schema.json (-daemon +schema):\n%s", diff)
+	}
+}
+
+// TestWhoMayReachTheDaemon sees that a policy which names those who may come in
+// leaves out neither the pod of `helm test` nor Prometheus, and that metrics are
+// for nobody else.
+func TestWhoMayReachTheDaemon(t *testing.T) {
+	all := objects(t, valuesSets(t)["postgres"])
+	policy := one[*networkingv1.NetworkPolicy](t, all)
+	from := map[string][]networkingv1.NetworkPolicyPeer{}
+	for _, rule := range policy.Spec.Ingress {
+		for _, port := range rule.Ports {
+			from[port.Port.String()] = append(from[port.Port.String()], rule.From...)
+		}
+	}
+	test := one[*corev1.Pod](t, all)
+	admits := func(port string, namespace string, labels map[string]string) bool {
+		return slices.ContainsFunc(from[port], func(p networkingv1.NetworkPolicyPeer) bool {
+			if p.NamespaceSelector != nil {
+				return p.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] == namespace && p.PodSelector == nil
+			}
+			selector, err := metav1.LabelSelectorAsSelector(p.PodSelector)
+			return err == nil && namespace == "daskbot" && selector.Matches(k8slabels.Set(labels))
+		})
+	}
+	pod := podOf(t, all)
+	for _, c := range []struct {
+		who, port, namespace string
+		labels               map[string]string
+		want                 bool
+	}{
+		{"the gateway", "http", "gateways", nil, true},
+		{"helm test", "http", "daskbot", test.Labels, true},
+		{"Prometheus", "metrics", "monitoring", nil, true},
+		{"the gateway, for metrics", "metrics", "gateways", nil, false},
+		{"helm test, for metrics", "metrics", "daskbot", test.Labels, false},
+		{"somebody else's pod", "http", "daskbot", map[string]string{"app": "other"}, false},
+		{"another daskbot", "http", "daskbot", pod.Labels, false},
+	} {
+		if got := admits(c.port, c.namespace, c.labels); got != c.want {
+			t.Errorf("%s: got %t, want %t", c.who, got, c.want)
+		}
+	}
+	monitor := one[*monitoring.ServiceMonitor](t, all)
+	var scraped []string
+	for _, o := range all {
+		if s, ok := o.(*corev1.Service); ok && slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == monitor.Spec.Endpoints[0].Port }) {
+			scraped = append(scraped, s.Name+" "+s.Spec.ClusterIP)
+		}
+	}
+	if want := []string{"bot-daskbot-metrics None"}; !slices.Equal(scraped, want) {
+		t.Errorf("Services with the port that is scraped: got %v, want %v, which no load balancer is made for", scraped, want)
+	}
+}
+
+// TestTheAdminTokenIsForThePodAlone: the doctor refuses one that others read.
+func TestTheAdminTokenIsForThePodAlone(t *testing.T) {
+	pod := podOf(t, objects(t, valuesSets(t)["postgres"]))
+	i := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == "daskbot-admin" })
+	if i < 0 || pod.Spec.Volumes[i].Secret.DefaultMode == nil || *pod.Spec.Volumes[i].Secret.DefaultMode&0o007 != 0 {
+		t.Errorf("the volume of the admin token: got %+v; want a mode that leaves others out", pod.Spec.Volumes)
+	}
+	if !slices.ContainsFunc(pod.Spec.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == "admin" && m.ReadOnly }) {
+		t.Errorf("mounts: got %v; want the admin token's read-only", pod.Spec.Containers[0].VolumeMounts)
+	}
+}
+
+// TestMaintenanceTakesTheDaemonsPlace sees that nothing else runs meanwhile, and
+// that what runs has what the daemon has, and is not taken for one.
+func TestMaintenanceTakesTheDaemonsPlace(t *testing.T) {
+	for name, args := range map[string][]any{"sqlite": {"restore", "-"}, "postgres": {"migrate", "sqlite-to-postgres", "/old/daskbot.db"}} {
+		t.Run(name, func(t *testing.T) {
+			values := valuesSets(t)[name]
+			daemon := podOf(t, objects(t, values)).Spec
+			values["maintenance"] = map[string]any{"args": args, "oldClaim": "daskbot"}
+			all := objects(t, values)
+			for _, o := range all {
+				if d, ok := o.(*appsv1.Deployment); ok && *d.Spec.Replicas != 0 {
+					t.Errorf("the Deployment has %d replicas; want none", *d.Spec.Replicas)
+				}
+				if s, ok := o.(*appsv1.StatefulSet); ok && *s.Spec.Replicas != 0 {
+					t.Errorf("the StatefulSet has %d replicas; want none", *s.Spec.Replicas)
+				}
+			}
+			job := one[*batchv1.Job](t, all)
+			c := job.Spec.Template.Spec.Containers[0]
+			var want []string
+			for _, a := range append(args, "--config", "/etc/daskbot/daskbot.yaml") {
+				want = append(want, a.(string))
+			}
+			if !slices.Equal(c.Args, want) || !c.Stdin || !c.StdinOnce || c.ReadinessProbe != nil || c.LivenessProbe != nil {
+				t.Errorf("the container: got %+v; want %v, with standard input and without probes", c, want)
+			}
+			if diff := cmp.Diff(daemon.Containers[0].EnvFrom, c.EnvFrom); diff != "" || job.Spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+				t.Errorf("got %+v; want the daemon's Secret, and one try: %s", job.Spec.Template.Spec, diff)
+			}
+			if mounts := c.VolumeMounts; len(mounts) != len(daemon.Containers[0].VolumeMounts)+1 || mounts[len(mounts)-1].MountPath != "/old" {
+				t.Errorf("mounts: got %v; want the daemon's, and /old", mounts)
+			}
+			service := slices.IndexFunc(all, func(o runtime.Object) bool { s, ok := o.(*corev1.Service); return ok && s.Name == "bot-daskbot" })
+			if selector := all[service].(*corev1.Service).Spec.Selector; k8slabels.SelectorFromSet(selector).Matches(k8slabels.Set(job.Spec.Template.Labels)) {
+				t.Errorf("the Service takes the Job's pod for a daemon: %v", job.Spec.Template.Labels)
+			}
+		})
+	}
+}
