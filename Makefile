@@ -26,6 +26,10 @@ test: ## every test that needs no root; installs what it needs
 check: ## format, vet, lint, generated files: fast
 	@scripts/check.sh
 
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities in what is called; needs vuln.go.dev, for CI
+	@scripts/vulncheck.sh
+
 .PHONY: bench
 bench: ## the benchmarks, or one: make bench BENCH=name
 	@scripts/bench.sh $(BENCH)
@@ -43,8 +47,8 @@ helm: ## bin/helm, the real command-line tool, for the walkthroughs
 	@scripts/build.sh helm
 
 .PHONY: image
-image: ## the container image daskbot:VERSION
-	@scripts/image.sh
+image: ## the container image, for amd64 and arm64, into .daskbot/dist; PUSH=REPOSITORY publishes it
+	@scripts/image.sh $(if $(PUSH),--push $(PUSH))
 
 .PHONY: chart
 chart: ## lint and package charts/daskbot into .daskbot/dist

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Lints charts/daskbot and packages it.
+# Lints charts/daskbot with every set of values it is tested with, and packages it.
 source "$(dirname "$0")/lib.sh"
 
 [[ -x bin/helm ]] || scripts/build.sh helm
-bin/helm lint --strict charts/daskbot -f charts/daskbot/ci/values.yaml
+for values in charts/daskbot/ci/*-values.yaml; do
+	say "linting with $values"
+	bin/helm lint --strict --quiet charts/daskbot -f "$values"
+done
 mkdir -p "$state/dist"
 bin/helm package charts/daskbot --destination "$state/dist"

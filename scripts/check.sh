@@ -3,12 +3,16 @@
 source "$(dirname "$0")/lib.sh"
 
 say "gofmt"
-unformatted=$(gofmt -l cmd internal sandbox)
+unformatted=$(gofmt -l cmd internal sandbox tools/image)
 [[ -z $unformatted ]] || die "not formatted (run gofmt -w): $unformatted"
 
 say "go vet"
 go vet ./...
 (cd sandbox && go vet ./...)
+(cd tools/image && go vet ./...)
+# What is behind a tag, and so in no other command here.
+go vet -tags e2e ./internal/e2e/real
+(cd sandbox && go vet -tags e2e,node ./cmd/daskbot-node ./internal/kubernetes)
 
 say "golangci-lint"
 scripts/build.sh golangci-lint

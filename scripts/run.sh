@@ -14,6 +14,16 @@ if [[ ${NODES:-} == real ]]; then
 	bin/daskbot-sandbox images build --images .daskbot/images
 fi
 
+# An answer of somebody else's would be taken for ours.
+for other in "$addr" "$sandbox_addr"; do
+	taken "$other" || continue
+	left=$(for what in run daskbot sandbox; do alive "$state/run.pids" "$what" || true; done | tr '\n' ' ')
+	[[ -z $left ]] || die "an earlier run still holds $other: kill ${left% } ends it"
+	die "something listens on $other already: stop it, or set DASKBOT_ADDR and SANDBOX_ADDR to other addresses"
+done
+: >"$state/run.pids"
+remember "$state/run.pids" run $$
+
 sandbox_pid='' daemon_pid='' stopping=''
 # The daemon goes first: it still talks to the sandbox. Both are process groups
 # of their own, so that Ctrl-C reaches this script alone and the order holds.
@@ -30,15 +40,18 @@ trap 'stop; exit 0' TERM HUP
 trap stop EXIT
 
 set -m
+: >"$state/sandbox.log"
 bin/daskbot-sandbox serve --addr "$sandbox_addr" --state "$state/sandbox" --nodes "${NODES:-simulated}" \
-	--slack-app "http://$addr" \
-	>"$state/sandbox.log" 2>&1 &
+	--slack-app "http://$addr" --lms-tool "http://$addr" \
+	>>"$state/sandbox.log" 2>&1 &
 sandbox_pid=$!
 set +m
+remember "$state/run.pids" sandbox "$sandbox_pid"
 
 say "starting the sandbox on $sandbox_addr (log: $state/sandbox.log)"
 for ((i = 0; ; i++)); do
-	endpoints=$(fetch "$sandbox_addr" /endpoints 2>/dev/null) && break
+	# Its own word that it listens comes first: then the answer is its own too.
+	grep -q '^ready ' "$state/sandbox.log" && endpoints=$(fetch "$sandbox_addr" /endpoints 2>/dev/null) && break
 	kill -0 "$sandbox_pid" 2>/dev/null || { tail -n 20 "$state/sandbox.log" >&2; die "the sandbox stopped"; }
 	((i < 300)) || die "the sandbox does not answer after 60 seconds; see $state/sandbox.log"
 	sleep 0.2
@@ -55,20 +68,52 @@ DASKBOT_PROJECT=$(field project <<<"$endpoints")
 SLACK_BOT_TOKEN=$(field botToken <<<"$endpoints")
 SLACK_SIGNING_SECRET=$(field signingSecret <<<"$endpoints")
 SLACK_API_URL=$(field api <<<"$endpoints")
-export SLACK_BOT_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL
+SLACK_CLIENT_ID=$(field clientId <<<"${endpoints#*\"signingSecret\":}")
+SLACK_CLIENT_SECRET=$(field clientSecret <<<"${endpoints#*\"signingSecret\":}")
+export SLACK_BOT_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL SLACK_CLIENT_ID SLACK_CLIENT_SECRET
+# Tokens of other workspaces are kept encrypted.
+[[ -s $state/store.key ]] || (umask 077 && od -An -tx1 -N32 /dev/urandom | tr -d ' \n' >"$state/store.key")
+DASKBOT_STORE_KEY=${DASKBOT_STORE_KEY:-$(<"$state/store.key")}
+export DASKBOT_STORE_KEY
+campus=${endpoints#*\"lms\":}
+LMS_URL=$(field url <<<"$campus")
+LMS_ISSUER=$(field issuer <<<"$campus")
+LMS_CLIENT_ID=$(field clientId <<<"$campus")
+LMS_DEPLOYMENT=$(field deployment <<<"$campus")
+LMS_AUTH_URL=$(field authUrl <<<"$campus")
+LMS_TOKEN_URL=$(field tokenUrl <<<"$campus")
+LMS_JWKS_URL=$(field jwksUrl <<<"$campus")
+LMS_EVENTS_JWKS_URL=$(field eventsJwksUrl <<<"$campus")
+LMS_HOOK_SECRET=$(field secret <<<"$campus")
+LMS_BEARER_TOKEN=$(field bearer <<<"$campus")
+LMS_MOODLE_TOKEN=$(field moodleToken <<<"$campus")
+LMS_INBOX=$(field inbox <<<"$campus")
+export LMS_ISSUER LMS_CLIENT_ID LMS_DEPLOYMENT LMS_AUTH_URL LMS_TOKEN_URL LMS_JWKS_URL LMS_EVENTS_JWKS_URL LMS_HOOK_SECRET LMS_BEARER_TOKEN LMS_MOODLE_TOKEN
 export DASKBOT_GKE_ENDPOINT DASKBOT_COMPUTE_ENDPOINT DASKBOT_CHARTS DASKBOT_SANDBOX_TOKEN DASKBOT_PROJECT
 
 set -m
 bin/daskbot serve --config "${DASKBOT_CONFIG:-configs/sandbox.yaml}" &
 daemon_pid=$!
 set +m
+remember "$state/run.pids" daskbot "$daemon_pid"
 
 for ((i = 0; ; i++)); do
-	fetch "$addr" /healthz >/dev/null 2>&1 && break
+	fetch "$addr" /healthz >/dev/null 2>&1 && kill -0 "$daemon_pid" 2>/dev/null && break
 	kill -0 "$daemon_pid" 2>/dev/null || { wait "$daemon_pid" || true; die "the daemon stopped; its reason stands above"; }
 	((i < 300)) || die "the daemon does not answer on $addr after 60 seconds"
 	sleep 0.2
 done
+
+# The emulated LMS has a course; here it is made once, and then it is yours.
+# What daskbot tells of it comes back to the LMS, which knows the secret.
+client() { DASKBOT_URL=http://$addr DASKBOT_STATE=$state bin/daskbot "$@"; }
+if ! client course status dask-101 >/dev/null 2>&1; then
+	course=$(<configs/course.sandbox.yaml)
+	client course apply --yes - <<<"${course//http:\/\/localhost:8090\/lms\/inbox\/10000000000001/$LMS_INBOX}" >/dev/null 2>&1 ||
+		say "the LMS's course could not be made; bin/daskbot course apply configs/course.sandbox.yaml says why" >&2
+fi
+secret=$(client course notifications dask-101 -o json 2>/dev/null | field secret) || secret=''
+[[ -z $secret ]] || put "$sandbox_addr" "/lms/received/$LMS_CLIENT_ID" "{\"secret\": \"$secret\"}" || say "the LMS does not take the secret of its course's notifications" >&2
 
 prefix=''
 [[ $addr == 127.0.0.1:8080 ]] || prefix="DASKBOT_URL=http://$addr "
@@ -78,6 +123,7 @@ cat <<TEXT
 daskbot   http://$addr        (docs: http://$addr/docs)
 sandbox   http://$sandbox_addr
 slack     http://$sandbox_addr/slack/   (type /dask up as any of several people)
+lms       $LMS_URL   (open a hub from a course page; edit the roster as its teacher)
 token     $state/admin.token
 
 In a second terminal:
