@@ -175,23 +175,33 @@ func (a *Autoscaler) look() (pods []*corev1.Pod, existing []fit.Node, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	known := map[string]bool{}
-	for _, node := range nodes {
-		known[node.Name] = true
-	}
-	state := a.Pools.Snapshot()
-	for _, node := range state.Nodes {
-		i := slices.IndexFunc(state.Pools, func(p cloud.NodePool) bool { return p.Name == node.Pool })
-		if !known[node.Name] && i >= 0 {
-			nodes = append(nodes, nodepool.Build(a.Cluster, state.Pools[i], node.Name, node.Zone))
-		}
-	}
+	nodes = a.withBooting(nodes)
 	for _, pod := range all {
 		if waiting(pod) {
 			pods = append(pods, pod)
 		}
 	}
 	return pods, fit.Nodes(nodes, all), nil
+}
+
+// withBooting has those nodes that are not ready as they will be: until then
+// they say nothing of what they can hold, and carry a taint.
+func (a *Autoscaler) withBooting(registered []*corev1.Node) (nodes []*corev1.Node) {
+	up := map[string]bool{}
+	for _, node := range registered {
+		if isReady(node) {
+			up[node.Name] = true
+			nodes = append(nodes, node)
+		}
+	}
+	state := a.Pools.Snapshot()
+	for _, node := range state.Nodes {
+		i := slices.IndexFunc(state.Pools, func(p cloud.NodePool) bool { return p.Name == node.Pool })
+		if !up[node.Name] && i >= 0 {
+			nodes = append(nodes, nodepool.Build(a.Cluster, state.Pools[i], node.Name, node.Zone))
+		}
+	}
+	return nodes
 }
 
 // growable are the pools that autoscale, smallest machine first, which is also

@@ -21,8 +21,11 @@ func (a *Autoscaler) scaleDown(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	state := a.Pools.Snapshot()
-	candidates := Empty(state, pods)
+	nodes, err := a.nodes.List(labels.Everything())
+	if err != nil {
+		return 0, err
+	}
+	candidates := Empty(a.Pools.Snapshot(), nodes, pods)
 	a.forgetBusy(candidates)
 	now := time.Now()
 	var next time.Duration
@@ -55,14 +58,16 @@ func (a *Autoscaler) forgetBusy(candidates []string) {
 	}
 }
 
-// Empty names the nodes that could go now: booted, in a pool that autoscales
-// and is above its minimum, and with nothing on them but what every node has.
-func Empty(state nodepool.State, pods []*corev1.Pod) (names []string) {
-	busy := map[string]bool{}
-	for _, pod := range pods {
-		if pod.Spec.NodeName != "" && !fit.Ended(pod) && !onEveryNode(pod) {
-			busy[pod.Spec.NodeName] = true
-		}
+// Empty names the nodes that could go now: ready, in a pool that autoscales and
+// is above its minimum, with nothing on them but what every node has, and with
+// nothing waiting that has room there. The last two are what keeps a node that
+// was just asked for: its pods come only once it is ready, and the scheduler
+// may take seconds to notice.
+func Empty(state nodepool.State, nodes []*corev1.Node, pods []*corev1.Pod) (names []string) {
+	taken := busy(nodes, pods)
+	up := map[string]bool{}
+	for _, node := range nodes {
+		up[node.Name] = isReady(node)
 	}
 	for _, pool := range state.Pools {
 		spare := pool.Count - pool.Min
@@ -70,13 +75,40 @@ func Empty(state nodepool.State, pods []*corev1.Pod) (names []string) {
 			continue
 		}
 		for _, node := range state.Nodes {
-			if spare > 0 && node.Pool == pool.Name && !busy[node.Name] && time.Now().After(node.Boots) {
+			if spare > 0 && node.Pool == pool.Name && up[node.Name] && !taken[node.Name] {
 				names = append(names, node.Name)
 				spare--
 			}
 		}
 	}
 	return names
+}
+
+// busy are the nodes with pods of their own, or with room that a waiting pod is
+// about to take.
+func busy(nodes []*corev1.Node, pods []*corev1.Pod) map[string]bool {
+	taken := map[string]bool{}
+	for _, pod := range pods {
+		if pod.Spec.NodeName != "" && !fit.Ended(pod) && !onEveryNode(pod) {
+			taken[pod.Spec.NodeName] = true
+		}
+	}
+	room := fit.Nodes(nodes, pods)
+	for _, pod := range pods {
+		if !waiting(pod) {
+			continue
+		}
+		if i := place(pod, room); i >= 0 {
+			taken[room[i].Name] = true
+		}
+	}
+	return taken
+}
+
+func isReady(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 func onEveryNode(pod *corev1.Pod) bool {

@@ -91,6 +91,12 @@ func TestEmpty(t *testing.T) {
 		Pools: []cloud.NodePool{{Name: "auto", Autoscaling: true, Count: 3, Min: 1}, {Name: "fixed", Count: 1}},
 		Nodes: []nodepool.Node{{Name: "a1", Pool: "auto"}, {Name: "a2", Pool: "auto"}, {Name: "a3", Pool: "auto"}, {Name: "f1", Pool: "fixed"}},
 	}
+	node := func(name string, ready corev1.ConditionStatus) *corev1.Node {
+		n := nodepool.Build(cluster, cloud.NodePool{Name: "auto", MilliCPU: 4000, MemoryBytes: 16 << 30}, name, "z")
+		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}}
+		return n
+	}
+	all := []*corev1.Node{node("a1", "True"), node("a2", "True"), node("a3", "True"), node("f1", "True")}
 	on := func(node, owner string) *corev1.Pod {
 		yes := true
 		return &corev1.Pod{
@@ -98,11 +104,31 @@ func TestEmpty(t *testing.T) {
 			Spec:       corev1.PodSpec{NodeName: node},
 		}
 	}
-	got := Empty(state, []*corev1.Pod{on("a1", "ReplicaSet"), on("a2", "DaemonSet")})
-	if diff := cmp.Diff([]string{"a2", "a3"}, got); diff != "" {
-		t.Errorf("empty (-want +got):\n%s", diff)
+	unscheduled := func(cpu string) *corev1.Pod {
+		return pods(1, cpu, func(p *corev1.Pod) {
+			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
+		})[0]
 	}
-	if got := Empty(state, nil); len(got) != 2 {
-		t.Errorf("an idle pool of 3 with minimum 1 gives up %v; want two nodes", got)
+	tests := map[string]struct {
+		nodes []*corev1.Node
+		pods  []*corev1.Pod
+		want  []string
+	}{
+		"what every node has does not count": {all, []*corev1.Pod{on("a1", "ReplicaSet"), on("a2", "DaemonSet")}, []string{"a2", "a3"}},
+		"down to the minimum":                {all, nil, []string{"a1", "a2"}},
+		"one that is not ready stays": {
+			[]*corev1.Node{all[0], node("a2", "False"), all[3]}, []*corev1.Pod{on("a1", "ReplicaSet")}, nil,
+		},
+		"one that a waiting pod has room on stays": {
+			all, []*corev1.Pod{on("a1", "ReplicaSet"), unscheduled("3"), unscheduled("3")}, []string{"a3"},
+		},
+		"a pod that fits nowhere keeps nothing": {all, []*corev1.Pod{on("a1", "ReplicaSet"), unscheduled("30")}, []string{"a2", "a3"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, Empty(state, test.nodes, test.pods)); diff != "" {
+				t.Errorf("empty (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
