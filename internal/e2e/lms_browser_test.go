@@ -3,6 +3,9 @@ package e2e
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +42,7 @@ func (p *coursePage) frame() (context.Context, error) {
 		return nil, err
 	}
 	for _, info := range targets {
-		if info.Type != "iframe" || !strings.HasPrefix(info.URL, "http://"+p.campus.addr+"/lti/") || strings.Contains(info.URL, "/lti/login") {
+		if info.Type != "iframe" || !strings.HasPrefix(info.URL, p.campus.address+"/lti/") || strings.Contains(info.URL, "/lti/login") {
 			continue
 		}
 		if known, ok := p.frames[string(info.TargetID)]; ok {
@@ -135,6 +138,43 @@ func TestLMSInBrowser(t *testing.T) {
 	p.do(shoot("lms-5-class"))
 	p.do(chromedp.Click("#tab-people"), says("#members", "Ada Lovelace"), shoot("lms-6-roster"))
 	c.roster(t, func(members []string) bool { return slices.Equal(members, []string{"s1", "s2", "teacher"}) })
+}
+
+// TestLMSInWindow is a launch in a window of its own, behind TLS as daskbot is
+// where people use it: without it browsers keep no cookie of what one site posts
+// to another. The page goes on to the hub by itself, and back from there is the
+// page again, with the password.
+func TestLMSInWindow(t *testing.T) {
+	w := newUnstarted(t)
+	front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: w.addr}))
+	t.Cleanup(front.Close)
+	c := w.campus(t, front.URL)
+	c.changes(t, "s1", "student", true)
+	p := &coursePage{browser: newBrowser(t, "", chromedp.Flag("ignore-certificate-errors", true)), campus: c}
+
+	p.as("s1")
+	p.do(chromedp.Navigate(p.expression(`document.getElementById("open-window").href`)))
+	p.do(says("#live", "Being made."))
+	e, err := c.await(t.Context(), c.owned(t)["s1"], "ready")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.do(p.at(e.URL), shoot("lms-7-forwarded"))
+	p.do(chromedp.NavigateBack(), p.at(front.URL+"/lti/page/"))
+	password := p.expression(`document.getElementById("password").textContent`)
+	p.do(shoot("lms-8-back"))
+	p.do(chromedp.Navigate(e.URL))
+	p.enters(e.URL, password)
+}
+
+// expression is a value in the page itself.
+func (p *coursePage) expression(of string) string {
+	p.t.Helper()
+	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](of))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return value
 }
 
 // enters signs in on the hub's page, where the browser is, or is about to be.

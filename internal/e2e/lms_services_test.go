@@ -106,8 +106,8 @@ func TestRegistersItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	made := tools[len(tools)-1]
-	if made.ClientID == c.client || made.URL != "http://"+c.addr {
-		t.Fatalf("the newest tool is %+v; want a second one at %s", made, c.addr)
+	if made.ClientID == c.client || made.URL != c.address {
+		t.Fatalf("the newest tool is %+v; want a second one at %s", made, c.address)
 	}
 	if err := c.lms(t.Context(), http.MethodPost, "courses", map[string]any{"id": c.course, "tool": made.ClientID}, nil); err != nil {
 		t.Fatal(err)

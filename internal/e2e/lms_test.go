@@ -17,11 +17,12 @@ import (
 // there and the same course here.
 type campus struct {
 	*world
-	issuer string
-	client string
-	course string
-	number string // of the course, as Canvas and Moodle count
-	secret string // of its Standard Webhooks
+	address string // that people reach the daemon by
+	issuer  string
+	client  string
+	course  string
+	number  string // of the course, as Canvas and Moodle count
+	secret  string // of its Standard Webhooks
 }
 
 // leaverGrace is how long what a person has outlives their place in the course.
@@ -31,23 +32,16 @@ const leaverGrace = 5 * time.Second
 // roster's change ends within the story.
 func newCampus(t *testing.T) *campus {
 	t.Helper()
-	if stage.skip != "" {
-		t.Skip(stage.skip)
-	}
-	w, err := newWorld(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.close(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() && w.daemon != nil {
-			t.Logf("the daemon's last words:\n%s", w.daemon.lastWords(60))
-		}
-	})
-	w.config = hurried(t)
-	c := &campus{world: w, course: w.project}
+	w := newUnstarted(t)
+	return w.campus(t, "http://"+w.addr)
+}
+
+// campus starts the daemon, which people reach at an address, as the tool of a
+// course.
+func (w *world) campus(t *testing.T, address string) *campus {
+	t.Helper()
+	w.config = hurried(t, address)
+	c := &campus{world: w, address: address, course: w.project}
 	tool := c.register(t)
 	w.extra = []string{
 		"LMS_ISSUER=" + tool.Issuer, "LMS_CLIENT_ID=" + tool.ClientID, "LMS_DEPLOYMENT=" + tool.Deployment, "LMS_AUTH_URL=" + tool.AuthURL,
@@ -77,14 +71,14 @@ func (c *campus) document() map[string]any {
 
 // hurried is the shipped configuration with a reaper that comes by often, and
 // rosters that are read each minute.
-func hurried(t *testing.T) string {
+func hurried(t *testing.T, address string) string {
 	t.Helper()
 	shipped, err := os.ReadFile(stage.config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := filepath.Join(t.TempDir(), "campus.yaml")
-	text := strings.NewReplacer("\n  platforms:\n", "\n  rosterSchedule: \"* * * * *\"\n  platforms:\n",
+	text := strings.NewReplacer("server:\n", "server:\n  externalUrl: "+address+"\n", "\n  platforms:\n", "\n  rosterSchedule: \"* * * * *\"\n  platforms:\n",
 		"\nreaper:\n", "\nreaper:\n  schedule: \"@every 2s\"\n").Replace(string(shipped))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -102,7 +96,7 @@ type registered struct {
 func (c *campus) register(t *testing.T) registered {
 	t.Helper()
 	var made struct{ Platform registered }
-	if err := c.lms(t.Context(), http.MethodPost, "tools", map[string]any{"url": "http://" + c.addr}, &made); err != nil {
+	if err := c.lms(t.Context(), http.MethodPost, "tools", map[string]any{"url": c.address}, &made); err != nil {
 		t.Fatal(err)
 	}
 	c.issuer, c.client, c.secret = made.Platform.Issuer, made.Platform.ClientID, made.Platform.Secrets.Standard

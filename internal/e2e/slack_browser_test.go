@@ -24,7 +24,7 @@ type browser struct {
 }
 
 // newBrowser starts one, or skips the test on a machine that has none.
-func newBrowser(t *testing.T, workspace string) *browser {
+func newBrowser(t *testing.T, workspace string, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	program := ""
 	for _, name := range []string{"google-chrome", "chromium-browser", "chromium"} {
@@ -36,6 +36,7 @@ func newBrowser(t *testing.T, workspace string) *browser {
 		t.Skip("no Chromium is installed")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 900))
+	options = append(options, more...)
 	// The browser lives no longer than that, so nothing that is asked of a page
 	// that has gone, or hangs, waits for ever.
 	life, cancel := context.WithTimeout(t.Context(), 4*patience)
