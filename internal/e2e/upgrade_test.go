@@ -21,10 +21,7 @@ func TestUpgradeInTheMiddleOfTwentyUps(t *testing.T) {
 	t.Parallel()
 	const people = 20
 	w := newSlackClass(t, people)
-	for n := range people {
-		w.types(t, member(n), "/dask")
-		w.types(t, member(n), "/dask up dask-shared")
-	}
+	w.allAsk(t, people)
 	for range 3 {
 		if err := pause(t.Context(), 3*time.Second); err != nil {
 			t.Fatal(err)
@@ -36,18 +33,7 @@ func TestUpgradeInTheMiddleOfTwentyUps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.allReady(t, people)
-	for n := range people {
-		w.wantTold(t, member(n), "progress", "ready")
-	}
-	var all struct{ Items []env }
-	w.mustAsk(t.Context(), t, http.MethodGet, "environments", nil, &all)
-	for _, e := range all.Items {
-		w.mustAsk(t.Context(), t, http.MethodDelete, "environments/"+e.ID, nil, nil)
-	}
-	for _, e := range all.Items {
-		w.mustAwait(t, e.ID, "deleted")
-	}
+	w.endsWell(t, people)
 }
 
 // TestRollingUpgradeOnPostgres replaces three replicas one after the other while
@@ -73,10 +59,7 @@ func TestRollingUpgradeOnPostgres(t *testing.T) {
 			}
 		})
 	}
-	for n := range people {
-		w.types(t, member(n), "/dask")
-		w.types(t, member(n), "/dask up dask-shared")
-	}
+	w.allAsk(t, people)
 	for _, r := range replicas {
 		if err := pause(t.Context(), 2*time.Second); err != nil {
 			t.Fatal(err)
@@ -89,18 +72,7 @@ func TestRollingUpgradeOnPostgres(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.allReady(t, people)
-	for n := range people {
-		w.wantTold(t, member(n), "progress", "ready")
-	}
-	var all struct{ Items []env }
-	w.mustAsk(t.Context(), t, http.MethodGet, "environments", nil, &all)
-	for _, e := range all.Items {
-		w.mustAsk(t.Context(), t, http.MethodDelete, "environments/"+e.ID, nil, nil)
-	}
-	for _, e := range all.Items {
-		w.mustAwait(t, e.ID, "deleted")
-	}
+	w.endsWell(t, people)
 }
 
 // another is one more replica of a daemon, on its store; start starts it.
@@ -118,6 +90,33 @@ func (w *world) another(t *testing.T) *world {
 		}
 	})
 	return &r
+}
+
+// allAsk has everybody of a class ask for an environment.
+func (w *world) allAsk(t *testing.T, people int) {
+	t.Helper()
+	for n := range people {
+		w.types(t, member(n), "/dask")
+		w.types(t, member(n), "/dask up dask-shared")
+	}
+}
+
+// endsWell sees everybody get what they asked for and be told so once, and takes
+// it all down.
+func (w *world) endsWell(t *testing.T, people int) {
+	t.Helper()
+	w.allReady(t, people)
+	for n := range people {
+		w.wantTold(t, member(n), "progress", "ready")
+	}
+	var all struct{ Items []env }
+	w.mustAsk(t.Context(), t, http.MethodGet, "environments", nil, &all)
+	for _, e := range all.Items {
+		w.mustAsk(t.Context(), t, http.MethodDelete, "environments/"+e.ID, nil, nil)
+	}
+	for _, e := range all.Items {
+		w.mustAwait(t, e.ID, "deleted")
+	}
 }
 
 func member(n int) string { return fmt.Sprintf("m%d", n+1) }
