@@ -25,6 +25,8 @@ const (
 	troubleStopping trouble = "stopping"
 	troubleDisk     trouble = "stopped, because it filled the disk it may use"
 	troubleEvicted  trouble = "stopped, because its node ran out of memory or disk"
+	troubleRefused  trouble = "stopped by its node"
+	troubleFailed   trouble = "failed"
 )
 
 const (
@@ -83,6 +85,10 @@ func diagnose(pod corev1.Pod) (why trouble, restarts int) {
 		return troubleNone, 0
 	case pod.Status.Phase == corev1.PodFailed && pod.Status.Reason == "Evicted":
 		return evicted(pod), 0
+	case pod.Status.Phase == corev1.PodFailed && pod.Spec.RestartPolicy == corev1.RestartPolicyAlways:
+		return troubleRefused, 0 // its containers would have been restarted; another pod takes its place
+	case pod.Status.Phase == corev1.PodFailed:
+		return troubleFailed, 0
 	}
 	if c := unschedulable(pod); c != nil && pod.Spec.NodeName == "" {
 		if strings.Contains(strings.ToLower(c.Message), "persistentvolumeclaim") {

@@ -303,6 +303,7 @@ func TestPodMessage(t *testing.T) {
 			"stopped, because it filled the disk it may use"},
 		{"filled its node", corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: ephemeral-storage."},
 			"stopped, because its node ran out of memory or disk"},
+		{"was a job's", corev1.PodStatus{Phase: corev1.PodFailed}, "failed"},
 	} {
 		if got := podMessage(corev1.Pod{Status: test.status}); got != test.want {
 			t.Errorf("%s: got %q; want %q", test.name, got, test.want)
@@ -311,5 +312,9 @@ func TestPodMessage(t *testing.T) {
 	quietly := corev1.Pod{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyAlways}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
 	if got := podMessage(quietly); !strings.Contains(got, "stopped by its node") {
 		t.Errorf("evicted, and its process went quietly: got %q", got)
+	}
+	quietly.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfcpu"}
+	if got, want := podMessage(quietly), "stopped by its node"; got != want {
+		t.Errorf("refused by its node: got %q; want %q", got, want)
 	}
 }
