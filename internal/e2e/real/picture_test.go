@@ -5,6 +5,7 @@ package real
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 // TestPicture is the first walkthrough in a real browser, for the README's
@@ -37,21 +37,21 @@ func TestPicture(t *testing.T) {
 	cells := student.shorten(t, "pi.ipynb")
 
 	tab := newTab(t)
-	see(t, tab, changeTime,
-		chromedp.Navigate(e.URL+"/hub/login?next="+url.QueryEscape("/user/"+c.Username+"/lab/tree/pi.ipynb")),
-		chromedp.WaitVisible("#username_input"),
-		chromedp.SendKeys("#username_input", c.Username), chromedp.SendKeys("#password_input", c.Password+"\r"),
-		chromedp.WaitVisible(chromedp.CSS(".jp-Notebook .jp-CodeCell")),
-		holds(`document.querySelector(".jp-NotebookPanel-toolbar")?.innerText.includes("Python 3")`),
-		chromedp.Click(chromedp.CSS(".jp-Notebook .jp-CodeCell .jp-InputPrompt")),
-	)
-	for range cells - 1 {
-		see(t, tab, time.Minute, chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierShift)))
+	see(t, tab, time.Minute, chromedp.Navigate(e.URL+"/hub/login?next="+url.QueryEscape("/user/"+c.Username+"/lab/tree/pi.ipynb")),
+		holds(`document.getElementById("username_input")`))
+	see(t, tab, time.Minute, chromedp.SendKeys("#username_input", c.Username), chromedp.SendKeys("#password_input", c.Password+"\r"),
+		holds(`document.querySelector(".jp-NotebookPanel-toolbar")?.innerText.includes("Python 3")`))
+	// A button that is pressed before the kernel listens does nothing.
+	see(t, tab, time.Minute, holds(`document.querySelector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')`))
+	for n := range 1 + cells { // the first one is text
+		see(t, tab, time.Minute, holds(fmt.Sprintf(`document.querySelectorAll(".jp-Notebook .jp-Cell")[%d]?.classList.contains("jp-mod-active")`, n)),
+			press(`document.querySelector('[data-command="notebook:run-cell-and-select-next"]')`))
 	}
-	see(t, tab, 2*changeTime, chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl)),
+	see(t, tab, changeTime,
 		holds(`[...document.querySelectorAll(".jp-OutputArea-output")].some(o => /pi ~= 3/.test(o.innerText))`),
-		holds(`([...document.querySelectorAll("button")].find(b => b.innerText.trim() === "No")?.click(), true)`), // no news, please
-		holds(`!document.querySelector(".jp-toastContainer, .Toastify__toast")`))
+		press(`[...document.querySelectorAll("button")].find(b => b.innerText.trim() === "No")`), // no news, please
+		holds(`!document.querySelector(".Toastify__toast")`),
+		holds(`([...document.querySelectorAll(".jp-OutputArea-output")].find(o => /pi ~= 3/.test(o.innerText)).scrollIntoView({block: "end"}), true)`))
 	see(t, tab, time.Minute, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		png, err := chromedp.CaptureScreenshot()(ctx, tab)
 		if err != nil {
@@ -104,21 +104,48 @@ func newTab(t *testing.T) context.Context {
 	return ctx
 }
 
+// press clicks in the middle of an element, once it is there.
+func press(element string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		if _, err := holds(element)(ctx, tab); err != nil {
+			return err
+		}
+		at, err := chromedp.Evaluate[struct{ X, Y, Width, Height float64 }](element+".getBoundingClientRect().toJSON()")(ctx, tab)
+		if err != nil {
+			return err
+		}
+		_, err = chromedp.MouseClickXY(at.X+at.Width/2, at.Y+at.Height/2)(ctx, tab)
+		return err
+	})
+}
+
 // see does steps within a time.
 func see(t *testing.T, tab context.Context, limit time.Duration, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(tab, limit)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
-		text, _ := chromedp.Run(tab, chromedp.Text("body"))
+		soon, cancel := context.WithTimeout(tab, 10*time.Second)
+		defer cancel()
+		text, _ := chromedp.Run(soon, chromedp.Text("body"))
 		t.Fatalf("%v; the page says:\n%s", err, text)
 	}
 }
 
-// holds waits until an expression is true in the page.
+// holds waits until an expression is true in the page. It asks from outside: a
+// page that draws nothing does not look by itself.
 func holds(expression string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(2*changeTime))(ctx, tab)
-		return err
+		for {
+			// A page that is left takes the question with it.
+			if yes, err := chromedp.Evaluate[bool]("!!("+expression+")")(ctx, tab); err == nil && yes {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("wait until %s: %w", expression, ctx.Err())
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
 	})
 }
