@@ -3,23 +3,28 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
-// greet links the Slack account, so that daskbot tells this person things.
+// greet links the Slack account, so that daskbot tells this person things. A
+// daskbot that answers while its database does not says so, and links nobody.
 func (c *turmoil) greet(ctx context.Context, n int) error {
-	var err error
+	var last error
 	for try := range 30 {
 		cl := &class{stage: &stage{daemonURL: "http://" + c.replicas[(n+try)%len(c.replicas)].addr}, workspace: c.workspace}
-		if _, err = cl.command(ctx, c.workspace.People[n].ID, "status", n*100+try); err == nil {
+		said, err := cl.command(ctx, c.workspace.People[n].ID, "status", n*100+try)
+		if err == nil && strings.Contains(said, "You have ") {
 			return nil
 		}
+		last = errors.Join(err, fmt.Errorf("greeted, daskbot said %q", said))
 		if waiting := pause(ctx, time.Second); waiting != nil {
-			return errors.Join(waiting, err)
+			return errors.Join(waiting, last)
 		}
 	}
-	return err
+	return last
 }
 
 // watch looks all the time for two clusters of one row. One without machines
