@@ -153,15 +153,18 @@ func (s *Server) run(ctx context.Context, name string, program []string, flags .
 	return nil
 }
 
-// ready waits until the API server says so, for at most three minutes: a busy
-// machine takes one.
+// ready waits until the API server says so and has made its own Service, which
+// comes a moment later, for at most three minutes: a busy machine takes one.
 func (s *Server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := s.ask(ctx)
+		err := s.ask(ctx, "/readyz")
+		if err == nil {
+			err = s.ask(ctx, "/api/v1/namespaces/default/services/kubernetes")
+		}
 		if err == nil {
 			return nil
 		}
@@ -173,7 +176,7 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 }
 
-func (s *Server) ask(ctx context.Context) error {
+func (s *Server) ask(ctx context.Context, path string) error {
 	ca, err := os.ReadFile(filepath.Join(s.path("certs"), "apiserver.crt"))
 	if err != nil {
 		return err
@@ -181,7 +184,7 @@ func (s *Server) ask(ctx context.Context) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Host+"/readyz", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Host+path, nil)
 	if err != nil {
 		return err
 	}

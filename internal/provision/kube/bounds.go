@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -88,6 +89,9 @@ type endpoint struct {
 // the address behind the Service, so both are listed.
 func (l *link) apiServer(ctx context.Context) ([]endpoint, error) {
 	service, err := l.typed.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) { // the API server makes it, a moment after it is ready
+		return nil, environment.Errorf(environment.CodeUnavailable, "The cluster is not set up yet: its API server has no Service.")
+	}
 	if err != nil {
 		return nil, err
 	}
