@@ -199,6 +199,20 @@ func (h *realHub) kernel(t *testing.T) string {
 	return made.ID
 }
 
+// used makes a kernel that has run a cell and rests. An old server that did not
+// hear the answers to its greeting would call it starting until then.
+func (h *realHub) used(t *testing.T) string {
+	t.Helper()
+	kernel := h.run(t, "pass")
+	wait(t, time.Minute, func() error {
+		if state, _ := h.state(t, kernel); state != "idle" {
+			return fmt.Errorf("the kernel is %s", state)
+		}
+		return nil
+	})
+	return kernel
+}
+
 // forget ends a kernel.
 func (h *realHub) forget(t *testing.T, kernel string) {
 	t.Helper()

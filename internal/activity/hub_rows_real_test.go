@@ -182,7 +182,7 @@ func (h *realHub) atOnce(t *testing.T) {
 // connection on which nothing is said is none, or a forgotten tab would be paid
 // for until its computer sleeps.
 func (h *realHub) open(t *testing.T) {
-	kernel := h.kernel(t)
+	kernel := h.used(t)
 	conn := h.dial(t, h.public, "api/kernels/"+kernel+"/channels")
 	defer conn.Close()
 	closed := make(chan error, 1)
