@@ -81,11 +81,8 @@ func mark(env, kind string) slack.SlackMetadata {
 }
 
 // post the first of the versions of a message that Slack can show, and say
-// which one that was.
+// which one that was. Limits are the caller's, who knows how much it matters.
 func (c *client) post(ctx context.Context, channel string, meta slack.SlackMetadata, versions ...message) (dm, ts string, shown int, err error) {
-	if err := c.limits.take("chat.postMessage", channel); err != nil {
-		return "", "", 0, err
-	}
 	shown, err = firstShown(versions, func(m message) error {
 		dm, ts, err = c.slack.PostMessageContext(ctx, channel, slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...),
 			slack.MsgOptionMetadata(meta), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())

@@ -259,15 +259,25 @@ func (t *telling) find(ctx context.Context, kind string) (ts string, err error) 
 }
 
 func (t *telling) post(ctx context.Context, kind string, said message) (string, error) {
+	where := t.m.Channel
+	if where == "" {
+		where = t.user // Slack makes the direct message and says its name
+	}
+	reserve := 0.0
+	if kind == kindProgress {
+		reserve = t.reserve()
+	}
+	if err := t.api.limits.takeAbove("chat.postMessage", where, reserve); err != nil {
+		if t.m.Doing == kind { // an earlier attempt, which was looked for
+			t.undo(ctx, err)
+		}
+		return "", err
+	}
 	if t.m.Doing != kind {
 		t.m.Doing = kind
 		if err := t.save(ctx); err != nil {
 			return "", err
 		}
-	}
-	where := t.m.Channel
-	if where == "" {
-		where = t.user // Slack makes the direct message and says its name
 	}
 	channel, ts, shown, err := t.api.post(ctx, where, mark(t.e.ID, kind), t.versions(kind, said)...)
 	if err != nil {
@@ -301,8 +311,18 @@ func (t *telling) save(ctx context.Context) error {
 	return t.keep(ctx, string(text))
 }
 
-// finalReserve are edits kept back for messages that reach their final state.
+// finalReserve are calls of a method kept back for what cannot wait: messages
+// that reach their final state, and warnings.
 const finalReserve = 5
+
+// reserve is what a class that starts leaves to those who are ready, or about
+// to lose what they have.
+func (t *telling) reserve() float64 {
+	if t.e.State == environment.StateReady || t.e.State.Terminal() {
+		return 0
+	}
+	return finalReserve
+}
 
 // edit makes the message that follows show the present.
 func (t *telling) edit(ctx context.Context) (time.Duration, error) {
@@ -311,14 +331,10 @@ func (t *telling) edit(ctx context.Context) (time.Duration, error) {
 	if fingerprint(want) == t.m.Shown {
 		return 0, nil
 	}
-	reserve := 0.0
-	if t.e.State != environment.StateReady && !t.e.State.Terminal() {
-		if wait := t.m.ShownAt.Add(editEvery).Sub(now); wait > 0 {
-			return wait, nil
-		}
-		reserve = finalReserve
+	if wait := t.m.ShownAt.Add(editEvery).Sub(now); wait > 0 && t.reserve() > 0 {
+		return wait, nil
 	}
-	if err := t.api.limits.takeAbove("chat.update", t.m.Channel, reserve); err != nil {
+	if err := t.api.limits.takeAbove("chat.update", t.m.Channel, t.reserve()); err != nil {
 		return 0, err
 	}
 	shown, err := t.api.update(ctx, t.m.Channel, t.m.TS, mark(t.e.ID, kindProgress), t.versions(kindProgress, want)...)

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -129,6 +130,28 @@ func TestSlackInTrouble(t *testing.T) {
 	if posts := w.slack.calls["chat.postMessage"]; posts > 30 {
 		t.Errorf("got %d posts while Slack asked to be left alone", posts)
 	}
+}
+
+// TestAClassThatStartsLeavesRoom: that somebody's environment is being made
+// waits for the last few messages that Slack takes; that it is ready does not.
+func TestAClassThatStartsLeavesRoom(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	api, err := w.bot.client(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; api.limits.takeAbove("chat.postMessage", fmt.Sprint("D", 100+n), finalReserve) == nil; n++ {
+	}
+	if _, err := w.tell(w.bot, id); environment.CodeOf(err) != environment.CodeUnavailable || len(w.slack.texts("D1")) != 0 {
+		t.Errorf("got %v and %q; want it put off", err, w.slack.texts("D1"))
+	}
+	edit, ev := ready(w)
+	w.become(id, edit, ev)
+	if _, err := w.tell(w.bot, id); err != nil {
+		t.Error(err)
+	}
+	w.wantTold("is ready", "is ready")
 }
 
 // TestKilledBetweenChangeAndTold kills the process after every write and every

@@ -108,9 +108,13 @@ func (a account) is(b account) bool {
 // with them.
 func (b *Bot) write(ctx context.Context, to account, channel string, m message, kind string) error {
 	api, err := b.client(ctx, to.team)
-	if err == nil {
-		_, _, _, err = api.post(ctx, channel, mark("", kind), m, m.withoutBlocks())
+	if err != nil {
+		return err
 	}
+	if err := api.limits.take("chat.postMessage", channel); err != nil {
+		return err
+	}
+	_, _, _, err = api.post(ctx, channel, mark("", kind), m, m.withoutBlocks())
 	return err
 }
 

@@ -37,6 +37,7 @@ type item struct {
 	order   bool
 	first   int64 // the oldest event that was not yet told
 	upTo    int64 // the newest
+	warned  int64 // the newest that says that it ends soon
 	telling int64 // the newest when the telling under way began; 0 when none is
 	due     time.Time
 	fails   int
@@ -174,7 +175,10 @@ func (o *Outbox) readEvents(ctx context.Context) (full bool, err error) {
 			o.pending[id] = it
 		}
 		it.upTo = ev.Seq
-		if it.fails == 0 {
+		if ev.Type == environment.EventWarned {
+			it.warned = ev.Seq
+		}
+		if it.fails == 0 || it.urgent() {
 			it.due = time.Time{} // something new: tell it without waiting for what was put off
 		}
 	}
@@ -183,24 +187,49 @@ func (o *Outbox) readEvents(ctx context.Context) (full bool, err error) {
 
 // start hands over what is due, as far as there is room.
 func (o *Outbox) start(ctx context.Context, now time.Time) {
-	for id, it := range o.pending {
-		if o.running >= o.Parallel {
+	for o.running < o.Parallel {
+		id := o.next(now)
+		if id == "" {
 			return
 		}
-		if it.telling != 0 || now.Before(it.due) {
-			continue
-		}
-		it.telling = it.upTo
-		o.running++
-		results, tell := o.results, o.Tell
-		if it.order {
-			tell = o.report
-		}
-		go func() {
-			again, err := tell(ctx, id)
-			results <- result{id, again, err}
-		}()
+		o.hand(ctx, id, o.pending[id])
 	}
+}
+
+// next is who of those that are due is told about first, "" when nobody is due.
+func (o *Outbox) next(now time.Time) (first string) {
+	for id, it := range o.pending {
+		if it.telling == 0 && !now.Before(it.due) && (first == "" || it.before(o.pending[first])) {
+			first = id
+		}
+	}
+	return first
+}
+
+// before puts first what ends soon, since a warning that comes late is none, and
+// then who has waited longest.
+func (it *item) before(other *item) bool {
+	if it.urgent() != other.urgent() {
+		return it.urgent()
+	}
+	return it.first < other.first
+}
+
+// urgent says that a warning was not told yet.
+func (it *item) urgent() bool { return it.warned >= it.first }
+
+// hand has one told about on the side.
+func (o *Outbox) hand(ctx context.Context, id string, it *item) {
+	it.telling = it.upTo
+	o.running++
+	results, tell := o.results, o.Tell
+	if it.order {
+		tell = o.report
+	}
+	go func() {
+		again, err := tell(ctx, id)
+		results <- result{id, again, err}
+	}()
 }
 
 // nextDue is when something has to be done next, at the latest at limit.

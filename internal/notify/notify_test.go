@@ -19,7 +19,9 @@ type teller struct {
 	mu   sync.Mutex
 	told []string // id/state
 	more chan struct{}
-	tell func(ctx context.Context, e environment.Environment, memory string, keep func(context.Context, string) error) (time.Duration, error)
+	// parallel is how many are told about at once; 0 for as many as usual.
+	parallel int
+	tell     func(ctx context.Context, e environment.Environment, memory string, keep func(context.Context, string) error) (time.Duration, error)
 }
 
 func (*teller) Name() string { return "test" }
@@ -63,7 +65,7 @@ func (n *teller) wait(t *testing.T, count int) []string {
 func start(t *testing.T, s environment.Store, feed *environment.Feed, n *teller) (stop func()) {
 	t.Helper()
 	n.more = make(chan struct{}, 100)
-	o, err := New(Config{Store: s, Feed: feed, Notifier: n, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	o, err := New(Config{Store: s, Feed: feed, Notifier: n, Parallel: n.parallel, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +87,19 @@ func start(t *testing.T, s environment.Store, feed *environment.Feed, n *teller)
 
 func put(t *testing.T, s environment.Store, id string, version int64, state environment.State) {
 	t.Helper()
+	happen(t, s, id, version, state, "")
+}
+
+// warn is put for one that is told that it ends soon.
+func warn(t *testing.T, s environment.Store, id string, version int64) {
+	t.Helper()
+	happen(t, s, id, version, environment.StateReady, environment.EventWarned)
+}
+
+func happen(t *testing.T, s environment.Store, id string, version int64, state environment.State, kind environment.EventType) {
+	t.Helper()
 	e := environment.Environment{ID: id, Owner: id, State: state, Version: version}
-	err := s.Commit(t.Context(), environment.Change{Environment: &e, Events: []environment.Event{{Environment: id, State: state}}})
+	err := s.Commit(t.Context(), environment.Change{Environment: &e, Events: []environment.Event{{Environment: id, State: state, Type: kind}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +158,45 @@ func TestOneThatCannotBeToldHoldsUpNobodyAndIsToldLater(t *testing.T) {
 	if got := n.wait(t, 2); got[0] != "b/ready" || !slices.Contains(got, "a/ready") {
 		t.Errorf("got %v; want b first, and a in the end", got)
 	}
+}
+
+// TestAWarningGoesFirst: with room for one at a time, whose end is near is told
+// before those that have waited longer, and those in the order in which they came.
+func TestAWarningGoesFirst(t *testing.T) {
+	feed := &environment.Feed{}
+	s := environment.Announce(storetest.Open(t), feed)
+	want := []string{"z/ready"}
+	for _, id := range []string{"f", "b", "e", "a", "d", "c"} {
+		put(t, s, id, 0, environment.StatePending)
+		want = append(want, id+"/pending")
+	}
+	put(t, s, "z", 0, environment.StateReady)
+	warn(t, s, "z", 1)
+	n := &teller{parallel: 1}
+	start(t, s, feed, n)
+	if diff := cmp.Diff(want, n.wait(t, len(want))); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+// TestAWarningDoesNotWaitForWhatWasPutOff: an edit that found no room must not
+// make a warning late.
+func TestAWarningDoesNotWaitForWhatWasPutOff(t *testing.T) {
+	feed := &environment.Feed{}
+	s := environment.Announce(storetest.Open(t), feed)
+	tried := make(chan struct{}, 100)
+	n := &teller{tell: func(_ context.Context, e environment.Environment, _ string, _ func(context.Context, string) error) (time.Duration, error) {
+		if e.Version > 1 {
+			return 0, nil
+		}
+		tried <- struct{}{}
+		return 0, &environment.Error{Code: environment.CodeUnavailable, RetryAfter: time.Hour}
+	}}
+	start(t, s, feed, n)
+	put(t, s, "a", 0, environment.StateReady)
+	<-tried
+	warn(t, s, "a", 1)
+	n.wait(t, 1)
 }
 
 func TestMemoryLasts(t *testing.T) {
