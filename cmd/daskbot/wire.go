@@ -132,7 +132,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 	}
 	d.sight = newSight(cfg, d.cloud, log)
 	shown := d.shown(cfg, metrics)
-	server, err := api.New(api.Config{Service: d.service, Ready: d.ready, Closing: d.closing, Sweep: d.sweep, Load: d.load, Metrics: shown, Log: log,
+	server, err := api.New(api.Config{Service: d.service, Ready: d.ready, Closing: d.closing, Sweep: d.sweep, Load: d.load, Metrics: shown, QueuePage: d.store.QueuePage, Log: log,
 		BodyLimit: cfg.Limits.BodyBytes, RosterLimit: cfg.Limits.RosterBytes, Version: version(),
 		Bearer: d.bearer(cfg), Audit: d.store, Done: requestDone(d.flow), TrustedProxies: cfg.Server.TrustedProxies,
 		Rate: api.Rate{PerSecond: cfg.Limits.Rate.PerSecond, Burst: cfg.Limits.Rate.Burst, Refused: cfg.Limits.Rate.Refused}})

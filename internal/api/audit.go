@@ -57,25 +57,33 @@ func (s *Server) audit(ctx context.Context, c call[auditInput]) (*auditOutput, e
 }
 
 // audited appends what came of an operation to the audit log, when it is worth
-// that. It does so after the answer was decided: an audit log that does not
-// take the entry is logged and undoes nothing.
+// that.
 func (s *Server) audited(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
-	c := humagin.Unwrap(ctx)
-	if s.auditLog == nil || !worthAudit(ctx.Operation(), c) {
+	op := ctx.Operation()
+	if c := humagin.Unwrap(ctx); worthAudit(op.Method, op.OperationID, c) {
+		s.enter(c, op.OperationID, objectOf(ctx))
+	}
+}
+
+// enter writes an entry about a request whose answer was decided: an audit log
+// that does not take it is logged and undoes nothing.
+func (s *Server) enter(c *gin.Context, action, object string) {
+	if s.auditLog == nil {
 		return
 	}
-	t := traceOf(ctx.Context())
+	ctx := c.Request.Context()
+	t := traceOf(ctx)
 	outcome := environment.AuditOK
 	if c.Writer.Status() >= http.StatusBadRequest {
 		outcome = t.code
 	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx.Context()), auditTimeout)
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
 	defer cancel()
 	err := s.auditLog.AppendAudit(within, environment.Audited{At: time.Now().UTC(), Actor: t.caller.Subject, Role: t.caller.Role, Via: "rest",
-		Action: ctx.Operation().OperationID, Object: objectOf(ctx), Outcome: outcome, Request: t.id, Address: c.ClientIP()})
+		Action: action, Object: object, Outcome: outcome, Request: t.id, Address: c.ClientIP()})
 	if err != nil {
-		s.log.ErrorContext(within, "audit log", "reason", err.Error(), "action", ctx.Operation().OperationID, "subject", t.caller.Subject)
+		s.log.ErrorContext(within, "audit log", "reason", err.Error(), "action", action, "subject", t.caller.Subject)
 	}
 }
 
@@ -84,14 +92,14 @@ const auditTimeout = 5 * time.Second
 
 // worthAudit: changes, looks at secrets, and refusals. Too many requests are in
 // the log only, or they would fill the disk.
-func worthAudit(op *huma.Operation, c *gin.Context) bool {
+func worthAudit(method, action string, c *gin.Context) bool {
 	switch status := c.Writer.Status(); {
 	case status == http.StatusTooManyRequests && c.Writer.Header().Get("Retry-After") != "":
 		return false
-	case op.Method != http.MethodGet, status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case method != http.MethodGet, status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return true
 	default:
-		return op.OperationID == "credentials" || op.OperationID == "kubeconfig"
+		return action == "credentials" || action == "kubeconfig"
 	}
 }
 

@@ -208,22 +208,28 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	who, problem := s.caller(ctx.Context(), c.GetHeader("Authorization"))
-	if problem != nil {
-		if tooOften := s.limits.stranger(c.ClientIP(), time.Now()); tooOften != nil {
-			problem = tooOften
-		} else if problem.Status == http.StatusUnauthorized {
-			s.limits.refused(c.ClientIP(), time.Now())
-		}
-		s.refuse(c, problem)
-		return
-	}
-	traceOf(ctx.Context()).caller = who
-	if problem := s.limits.caller(who, time.Now()); problem != nil {
+	if _, problem := s.admitted(c, c.GetHeader("Authorization")); problem != nil {
 		s.refuse(c, problem)
 		return
 	}
 	next(ctx)
+}
+
+// admitted is who is asking, unless that is nobody or they ask too often.
+func (s *Server) admitted(c *gin.Context, authorization string) (environment.Caller, *Problem) {
+	ctx := c.Request.Context()
+	who, problem := s.caller(ctx, authorization)
+	if problem != nil {
+		if tooOften := s.limits.stranger(c.ClientIP(), time.Now()); tooOften != nil {
+			return who, tooOften
+		}
+		if problem.Status == http.StatusUnauthorized {
+			s.limits.refused(c.ClientIP(), time.Now())
+		}
+		return who, problem
+	}
+	traceOf(ctx).caller = who
+	return who, s.limits.caller(who, time.Now())
 }
 
 // caller is whose token the header holds.

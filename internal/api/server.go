@@ -49,7 +49,10 @@ type Config struct {
 	Load func(ctx context.Context) (Load, error)
 	// Metrics is served at /metrics; nil leaves the path out.
 	Metrics http.Handler
-	Log     *slog.Logger
+	// QueuePage makes a page about the queue whose addresses begin with prefix;
+	// it is shown to admins below QueuePath. nil leaves that out.
+	QueuePage func(prefix string) (http.Handler, error)
+	Log       *slog.Logger
 	// Bearer says whose token it is that Service does not know, as one of an
 	// identity provider; nil when there are no others. Its errors are
 	// *environment.Error.
@@ -130,6 +133,9 @@ func New(c Config) (*Server, error) {
 	s.notifications()
 	s.lmsPlatforms()
 	if err := s.pages(c.Metrics); err != nil {
+		return nil, err
+	}
+	if err := s.queuePage(c.QueuePage); err != nil {
 		return nil, err
 	}
 	return s, nil

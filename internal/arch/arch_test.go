@@ -73,6 +73,7 @@ var homes = map[string][]string{
 	"github.com/go-jose":               {"internal/bench", "internal/lms", "internal/lti", "internal/oidc"},
 	"golang.org/x/time":                {"internal/api", "internal/lms"},
 	"github.com/riverqueue":            {"internal/store"},
+	"riverqueue.com":                   {"internal/store"},
 	"go.opentelemetry.io":              {"internal/telemetry", "internal/e2e"},
 	"github.com/jackc":                 {"internal/store"},
 	"github.com/pressly/goose":         {"internal/store"},

@@ -17,6 +17,7 @@ import (
 type backend struct {
 	db, reads *sql.DB
 	river     riverdriver.Driver[*sql.Tx]
+	shown     riverdriver.Driver[*sql.Tx] // river over reads
 	goose     goose.Dialect
 	// exclusive says that no other process has this database open, so that
 	// jobs found running at the start are what a crash left.

@@ -56,6 +56,7 @@ func conformance(t *testing.T, url fresh) {
 		{"Killed", testKilled},
 
 		{"WakeIsNow", testWakeIsNow},
+		{"QueuePage", testQueuePage},
 		{"Audit", testAudit},
 		{"AuditedChange", testAuditedChange},
 		{"KeyIsRotated", testKeyIsRotated},

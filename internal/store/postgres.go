@@ -33,11 +33,12 @@ func openPostgres(url string) (*backend, error) {
 		return nil, environment.Invalid("store.url", `The URL of the PostgreSQL database cannot be read; for example "postgres://daskbot@localhost:5432/daskbot".`)
 	}
 	db := stdlib.OpenDB(*cfg)
+	jobs := riverdatabasesql.New(db)
 	db.SetMaxOpenConns(postgresConnections)
 	db.SetMaxIdleConns(postgresConnections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return &backend{
-		db: db, reads: db, river: riverdatabasesql.New(db), goose: goose.DialectPostgres,
+		db: db, reads: db, river: jobs, shown: jobs, goose: goose.DialectPostgres,
 		transient:  deadlocked,
 		snapshot:   sql.LevelRepeatableRead,
 		listTables: `SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()`,

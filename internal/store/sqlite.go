@@ -43,7 +43,7 @@ func openSQLite(path string) (*backend, error) {
 	reads.SetMaxOpenConns(readConnections)
 	reads.SetMaxIdleConns(readConnections)
 	return &backend{
-		db: writes, reads: reads, river: riversqlite.New(writes), goose: goose.DialectSQLite3, exclusive: true,
+		db: writes, reads: reads, river: riversqlite.New(writes), shown: riversqlite.New(reads), goose: goose.DialectSQLite3, exclusive: true,
 		transient:  func(error) bool { return false },
 		turn:       new(turns).take,
 		alone:      func(ctx context.Context, f func(context.Context) error) error { return f(ctx) },
