@@ -37,22 +37,22 @@ func TestPicture(t *testing.T) {
 	cells := student.shorten(t, "pi.ipynb")
 
 	tab := newTab(t)
-	see(t, tab, time.Minute, chromedp.Navigate(e.URL+"/hub/login?next="+url.QueryEscape("/user/"+c.Username+"/lab/tree/pi.ipynb")),
+	see(tab, t, time.Minute, chromedp.Navigate(e.URL+"/hub/login?next="+url.QueryEscape("/user/"+c.Username+"/lab/tree/pi.ipynb")),
 		holds(`document.getElementById("username_input")`))
-	see(t, tab, time.Minute, chromedp.SendKeys("#username_input", c.Username), chromedp.SendKeys("#password_input", c.Password+"\r"),
+	see(tab, t, time.Minute, chromedp.SendKeys("#username_input", c.Username), chromedp.SendKeys("#password_input", c.Password+"\r"),
 		holds(`document.querySelector(".jp-NotebookPanel-toolbar")?.innerText.includes("Python 3")`))
 	// A button that is pressed before the kernel listens does nothing.
-	see(t, tab, time.Minute, holds(`document.querySelector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')`))
+	see(tab, t, time.Minute, holds(`document.querySelector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')`))
 	for n := range 1 + cells { // the first one is text
-		see(t, tab, time.Minute, holds(fmt.Sprintf(`document.querySelectorAll(".jp-Notebook .jp-Cell")[%d]?.classList.contains("jp-mod-active")`, n)),
+		see(tab, t, time.Minute, holds(fmt.Sprintf(`document.querySelectorAll(".jp-Notebook .jp-Cell")[%d]?.classList.contains("jp-mod-active")`, n)),
 			press(`document.querySelector('[data-command="notebook:run-cell-and-select-next"]')`))
 	}
-	see(t, tab, changeTime,
+	see(tab, t, changeTime,
 		holds(`[...document.querySelectorAll(".jp-OutputArea-output")].some(o => /pi ~= 3/.test(o.innerText))`),
 		press(`[...document.querySelectorAll("button")].find(b => b.innerText.trim() === "No")`), // no news, please
 		holds(`!document.querySelector(".Toastify__toast")`),
 		holds(`([...document.querySelectorAll(".jp-OutputArea-output")].find(o => /pi ~= 3/.test(o.innerText)).scrollIntoView({block: "end"}), true)`))
-	see(t, tab, time.Minute, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+	see(tab, t, time.Minute, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		png, err := chromedp.CaptureScreenshot()(ctx, tab)
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func press(element string) chromedp.Action[chromedp.Void] {
 }
 
 // see does steps within a time.
-func see(t *testing.T, tab context.Context, limit time.Duration, steps ...chromedp.Action[chromedp.Void]) {
+func see(tab context.Context, t *testing.T, limit time.Duration, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(tab, limit)
 	defer cancel()

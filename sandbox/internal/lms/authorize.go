@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // authorize is the OpenID Connect authorization endpoint, as LTI narrows it
@@ -13,14 +15,14 @@ import (
 func (p *Platform) authorize(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
-		p.refuse(w, refuse("the form: %v", err))
+		respond.Error(w, p.cfg.Log, respond.Invalid("the form: %v", err))
 		return
 	}
 	p.mu.Lock()
 	form, err := p.answerLogin(r.Form)
 	p.mu.Unlock()
 	if err != nil {
-		p.refuse(w, err)
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	p.submit(w, form)
@@ -32,11 +34,11 @@ func (p *Platform) authorize(w http.ResponseWriter, r *http.Request) {
 func (p *Platform) answerLogin(q url.Values) (autoForm, error) {
 	t, err := p.memory.tool(q.Get("client_id"))
 	if err != nil || q.Get("client_id") == "" {
-		return autoForm{}, refuse("client_id %q is not registered", q.Get("client_id"))
+		return autoForm{}, respond.Invalid("client_id %q is not registered", q.Get("client_id"))
 	}
 	back := autoForm{Action: q.Get("redirect_uri"), Values: url.Values{}}
 	if !slices.Contains(t.RedirectURIs, back.Action) {
-		return autoForm{}, refuse("redirect_uri %q is not one of the tool's", back.Action)
+		return autoForm{}, respond.Invalid("redirect_uri %q is not one of the tool's", back.Action)
 	}
 	if state := q.Get("state"); state != "" {
 		back.Values.Set("state", state)
@@ -110,7 +112,7 @@ func (p *Platform) grant(answer url.Values, t *Tool, h hint, nonce string) error
 	}
 	member, enrolled := c.member(who.ID)
 	if !enrolled {
-		return refuse("%s left the course meanwhile", who.Name)
+		return respond.Invalid("%s left the course meanwhile", who.Name)
 	}
 	kind := h.misbehave
 	if s := p.script(onLaunch, c.ID); kind == "" && s != nil {

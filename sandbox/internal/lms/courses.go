@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 func (p *Platform) serveCourses(w http.ResponseWriter, _ *http.Request) {
@@ -33,8 +35,8 @@ const maxMembers = 5000
 // putCourse makes or changes a course and tells its tool.
 func (p *Platform) putCourse(w http.ResponseWriter, r *http.Request) {
 	var change courseChange
-	if err := read(w, r, &change); err != nil {
-		p.refuse(w, err)
+	if err := respond.Read(w, r, &change); err != nil {
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	p.tell(w, func() (any, error) { return p.applyCourse(change) })
@@ -76,10 +78,10 @@ func (p *Platform) applyCourse(change courseChange) (*Course, error) {
 
 func (p *Platform) checkCourse(change courseChange) error {
 	if change.ID == "" || change.ID != url.PathEscape(change.ID) || strings.Contains(change.ID, "/") {
-		return refuse("id %q: letters and digits that need no escape in an address", change.ID)
+		return respond.Invalid("id %q: letters and digits that need no escape in an address", change.ID)
 	}
 	if change.Feed != nil && !slices.Contains(feeds, *change.Feed) {
-		return refuse("feed %q is none of %s", *change.Feed, strings.Join(feeds, ", "))
+		return respond.Invalid("feed %q is none of %s", *change.Feed, strings.Join(feeds, ", "))
 	}
 	if change.Tool != nil {
 		_, err := p.memory.tool(*change.Tool)
@@ -100,8 +102,8 @@ type memberChange struct {
 // changeMember edits the roster and tells the tool what changed.
 func (p *Platform) changeMember(w http.ResponseWriter, r *http.Request) {
 	var change memberChange
-	if err := read(w, r, &change); err != nil {
-		p.refuse(w, err)
+	if err := respond.Read(w, r, &change); err != nil {
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	p.tell(w, func() (any, error) { return p.applyMember(r.PathValue("course"), change) })
@@ -113,7 +115,7 @@ func (p *Platform) applyMember(course string, change memberChange) (*Course, err
 		return nil, err
 	}
 	if change.Role != "" && !slices.Contains([]string{Student, Teacher, Assistant}, change.Role) {
-		return nil, refuse("role %q is none of %s, %s and %s", change.Role, Student, Teacher, Assistant)
+		return nil, respond.Invalid("role %q is none of %s, %s and %s", change.Role, Student, Teacher, Assistant)
 	}
 	who, err := p.memory.person(change.Person)
 	if err != nil && (change.Name == "" || change.Email == "") {
@@ -165,8 +167,8 @@ type toolChange struct {
 
 func (p *Platform) putTool(w http.ResponseWriter, r *http.Request) {
 	var change toolChange
-	if err := read(w, r, &change); err != nil {
-		p.refuse(w, err)
+	if err := respond.Read(w, r, &change); err != nil {
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	p.tell(w, func() (any, error) { return p.applyTool(change) })
@@ -181,11 +183,11 @@ type shownTool struct {
 func (p *Platform) applyTool(change toolChange) (any, error) {
 	for _, pause := range change.Retries {
 		if _, err := time.ParseDuration(pause); err != nil {
-			return nil, refuse("retries: %v", err)
+			return nil, respond.Invalid("retries: %v", err)
 		}
 	}
 	if u, err := url.Parse(change.URL); change.URL != "" && (err != nil || u.Host == "") {
-		return nil, refuse("url %q is no http address", change.URL)
+		return nil, respond.Invalid("url %q is no http address", change.URL)
 	}
 	t := &Tool{Name: "daskbot", Scopes: []string{scopeMembers}}
 	if change.ClientID != "" {

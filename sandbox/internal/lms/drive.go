@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // drive is what POST /lms/launches takes: a launch without a browser.
@@ -33,17 +35,17 @@ type driven struct {
 // tool's answer; it follows no redirect and runs no script.
 func (p *Platform) postLaunch(w http.ResponseWriter, r *http.Request) {
 	var d drive
-	err := read(w, r, &d)
+	err := respond.Read(w, r, &d)
 	if err != nil {
-		p.refuse(w, err)
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	out, err := p.drive(r.Context(), d)
 	if err != nil {
-		p.refuse(w, err)
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, out)
+	respond.JSON(w, http.StatusOK, out)
 }
 
 func (p *Platform) drive(ctx context.Context, d drive) (driven, error) {
@@ -68,7 +70,7 @@ func (p *Platform) drive(ctx context.Context, d drive) (driven, error) {
 	}
 	asked, err := url.ParseQuery(query)
 	if err != nil {
-		return out, refuse("the tool's request: %v", err)
+		return out, respond.Invalid("the tool's request: %v", err)
 	}
 	p.mu.Lock()
 	out.Form, err = p.answerLogin(asked)
@@ -104,7 +106,7 @@ func (p *Platform) submitForm(ctx context.Context, form autoForm, cookies []stri
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, form.Action, strings.NewReader(form.Values.Encode()))
 	if err != nil {
-		return answered{}, refuse("%v", err)
+		return answered{}, respond.Invalid("%v", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Origin", p.origin())
@@ -113,12 +115,12 @@ func (p *Platform) submitForm(ctx context.Context, form autoForm, cookies []stri
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return answered{}, &refusal{http.StatusBadGateway, "the tool does not answer: " + err.Error()}
+		return answered{}, respond.Refuse(http.StatusBadGateway, "the tool does not answer: "+err.Error())
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return answered{}, &refusal{http.StatusBadGateway, "the tool does not answer: " + err.Error()}
+		return answered{}, respond.Refuse(http.StatusBadGateway, "the tool does not answer: "+err.Error())
 	}
 	out := answered{status: resp.StatusCode, location: resp.Header.Get("Location"), body: string(body), cookies: []string{}}
 	for _, c := range resp.Cookies() {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // tellTool queues a notice the way that a course tells its tool. The caller
@@ -34,7 +36,7 @@ func (p *Platform) send(c *Course, feed, event string, who *Person, m Member, o 
 		return nil, err
 	}
 	if t.HooksURL == "" {
-		return nil, refuse("nobody said where the tool is: POST /lms/tools")
+		return nil, respond.Invalid("nobody said where the tool is: POST /lms/tools")
 	}
 	if err := checkTamper(feed, o.Tamper); err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func (p *Platform) send(c *Course, feed, event string, who *Person, m Member, o 
 		p.notify()
 		return d, nil
 	default:
-		return nil, &refusal{http.StatusTooManyRequests, "too many notices wait"}
+		return nil, respond.Refuse(http.StatusTooManyRequests, "too many notices wait")
 	}
 }
 
@@ -80,8 +82,8 @@ type scripted struct {
 // postEvent sends a notice that need not be true: the roster stays as it is.
 func (p *Platform) postEvent(w http.ResponseWriter, r *http.Request) {
 	var s scripted
-	if err := read(w, r, &s); err != nil {
-		p.refuse(w, err)
+	if err := respond.Read(w, r, &s); err != nil {
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	p.tell(w, func() (any, error) { return p.sendScripted(s) })
@@ -111,7 +113,7 @@ func (p *Platform) sendScripted(s scripted) ([]int, error) {
 	o := order{Tamper: s.Tamper, ID: s.ID}
 	if s.Delay != "" {
 		if o.Delay, err = time.ParseDuration(s.Delay); err != nil {
-			return nil, refuse("delay: %v", err)
+			return nil, respond.Invalid("delay: %v", err)
 		}
 	}
 	if o.ID == "" {
@@ -131,7 +133,7 @@ func (p *Platform) sendScripted(s scripted) ([]int, error) {
 // serveDeliveries lists what was sent to tools, oldest first. ?course= leaves
 // out the rest.
 func (p *Platform) serveDeliveries(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, http.StatusOK, p.sent.of(r.URL.Query().Get("course")))
+	respond.JSON(w, http.StatusOK, p.sent.of(r.URL.Query().Get("course")))
 }
 
 // replay sends a request again, byte for byte, as somebody who captured it
@@ -139,9 +141,9 @@ func (p *Platform) serveDeliveries(w http.ResponseWriter, r *http.Request) {
 func (p *Platform) replay(w http.ResponseWriter, r *http.Request) {
 	for _, d := range p.sent.of("") {
 		if strconv.Itoa(d.ID) == r.PathValue("id") {
-			writeJSON(w, http.StatusOK, p.post(r.Context(), d.URL, d.Headers, d.Body))
+			respond.JSON(w, http.StatusOK, p.post(r.Context(), d.URL, d.Headers, d.Body))
 			return
 		}
 	}
-	p.refuse(w, missing("no such request was sent"))
+	respond.Error(w, p.cfg.Log, respond.Missing("no such request was sent"))
 }

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // forgery is an id token in the making.
@@ -37,7 +39,7 @@ func (f *forgery) make(kind string) (string, error) {
 		if f.earlier != "" {
 			return f.earlier, nil
 		}
-		return "", refuse("nothing was issued yet that could be replayed")
+		return "", respond.Invalid("nothing was issued yet that could be replayed")
 	case "alg-none":
 		return f.unsigned()
 	case "hs256":

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // hint is a launch under way: what the login hint that a tool gives back
@@ -32,7 +34,7 @@ func (p *Platform) launch(w http.ResponseWriter, r *http.Request) {
 	form, err := p.initiate(q.Get("course"), q.Get("as"), q.Get("placement"), q.Get("misbehave"))
 	p.mu.Unlock()
 	if err != nil {
-		p.refuse(w, err)
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	p.submit(w, form)
@@ -50,17 +52,17 @@ func (p *Platform) initiate(course, person, placement, misbehave string) (autoFo
 		return autoForm{}, err
 	}
 	if _, enrolled := c.member(who.ID); !enrolled {
-		return autoForm{}, &refusal{http.StatusForbidden, who.Name + " is not in " + c.Title + "."}
+		return autoForm{}, respond.Refuse(http.StatusForbidden, who.Name+" is not in "+c.Title+".")
 	}
 	t, err := p.memory.tool(c.Tool)
 	if err != nil {
 		return autoForm{}, err
 	}
 	if t.LoginURL == "" {
-		return autoForm{}, refuse("nobody said where the tool is: POST /lms/tools")
+		return autoForm{}, respond.Invalid("nobody said where the tool is: POST /lms/tools")
 	}
 	if misbehave != "" && !launchKinds[misbehave] {
-		return autoForm{}, refuse("a launch does not know how to be %q", misbehave)
+		return autoForm{}, respond.Invalid("a launch does not know how to be %q", misbehave)
 	}
 	login := p.hint(hint{person: who.ID, course: c.ID, client: t.ClientID, placement: placement, misbehave: misbehave})
 	values := url.Values{

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // What a platform can have to say.
@@ -63,10 +65,10 @@ var sourceNames = map[string]string{Canvas: "canvas", MoodleTrigger: "moodle", M
 func (n notice) payload(feed string, secrets Secrets) (any, error) {
 	name, known := eventNames[feed][n.Event]
 	if !known {
-		return nil, refuse("%s cannot say %q", feed, n.Event)
+		return nil, respond.Invalid("%s cannot say %q", feed, n.Event)
 	}
 	if n.Person == nil && (n.Event == Enrolled || n.Event == Dropped || n.Event == RoleChanged || n.Event == Start) {
-		return nil, refuse("%s is about a person", n.Event)
+		return nil, respond.Invalid("%s is about a person", n.Event)
 	}
 	switch feed {
 	case Canvas:

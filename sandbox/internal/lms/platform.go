@@ -175,19 +175,3 @@ func (p *Platform) changed() {
 	}
 	p.notify()
 }
-
-// refusal is an answer of the page's and the control API.
-type refusal struct {
-	status  int
-	message string
-}
-
-func (r *refusal) Error() string { return r.message }
-
-func refuse(format string, args ...any) error {
-	return &refusal{http.StatusBadRequest, fmt.Sprintf(format, args...)}
-}
-
-func missing(format string, args ...any) error {
-	return &refusal{http.StatusNotFound, fmt.Sprintf(format, args...)}
-}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // box is a door for the hooks that a tool sends, and how it answers.
@@ -50,7 +52,7 @@ func (p *Platform) box(name string) *box {
 func (p *Platform) receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		p.refuse(w, refuse("the body: %v", err))
+		respond.Error(w, p.cfg.Log, respond.Invalid("the body: %v", err))
 		return
 	}
 	p.mu.Lock()
@@ -128,21 +130,21 @@ func (p *Platform) listReceived(name string) []received {
 // putBox says what secret a box knows and how it answers.
 func (p *Platform) putBox(w http.ResponseWriter, r *http.Request) {
 	var asked box
-	if err := read(w, r, &asked); err != nil {
-		p.refuse(w, err)
+	if err := respond.Read(w, r, &asked); err != nil {
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	if _, err := signature(asked.Secret, "", "", ""); err != nil {
-		p.refuse(w, refuse("secret: %v", err))
+		respond.Error(w, p.cfg.Log, respond.Invalid("secret: %v", err))
 		return
 	}
 	if _, err := url.Parse(asked.Redirect); err != nil {
-		p.refuse(w, refuse("redirect: %v", err))
+		respond.Error(w, p.cfg.Log, respond.Invalid("redirect: %v", err))
 		return
 	}
 	for _, status := range asked.Answers {
 		if status < 200 || status > 599 {
-			p.refuse(w, refuse("%d is no final status", status))
+			respond.Error(w, p.cfg.Log, respond.Invalid("%d is no final status", status))
 			return
 		}
 	}
@@ -151,5 +153,5 @@ func (p *Platform) putBox(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("box")
 	b := p.box(name)
 	b.Secret, b.Answers, b.Redirect = asked.Secret, asked.Answers, asked.Redirect
-	writeJSON(w, http.StatusOK, map[string]any{"url": p.cfg.URL + "/inbox/" + name, "box": b})
+	respond.JSON(w, http.StatusOK, map[string]any{"url": p.cfg.URL + "/inbox/" + name, "box": b})
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 const (
@@ -14,7 +16,7 @@ const (
 
 // configuration is what OpenID Connect discovery finds.
 func (p *Platform) configuration(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]any{
+	respond.JSON(w, http.StatusOK, map[string]any{
 		"issuer": p.cfg.URL, "authorization_endpoint": p.cfg.URL + "/oauth/authorize", "token_endpoint": p.cfg.URL + "/oauth/token",
 		"jwks_uri": p.cfg.URL + "/jwks", "registration_endpoint": p.cfg.URL + "/oauth/register",
 		"scopes_supported": []string{"openid", scopeMembers}, "response_types_supported": []string{"id_token"},
@@ -36,13 +38,13 @@ func (p *Platform) invite(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
 		URL string `json:"url"` // the tool's registration address
 	}
-	if err := read(w, r, &asked); err != nil {
-		p.refuse(w, err)
+	if err := respond.Read(w, r, &asked); err != nil {
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	u, err := url.Parse(asked.URL)
 	if err != nil || u.Host == "" {
-		p.refuse(w, refuse("url %q is no http address", asked.URL))
+		respond.Error(w, p.cfg.Log, respond.Invalid("url %q is no http address", asked.URL))
 		return
 	}
 	token := random(20)
@@ -53,7 +55,7 @@ func (p *Platform) invite(w http.ResponseWriter, r *http.Request) {
 	q.Set("openid_configuration", p.cfg.URL+"/.well-known/openid-configuration")
 	q.Set("registration_token", token)
 	u.RawQuery = q.Encode()
-	writeJSON(w, http.StatusCreated, map[string]string{"open": u.String(), "token": token})
+	respond.JSON(w, http.StatusCreated, map[string]string{"open": u.String(), "token": token})
 }
 
 // application is what a tool asks to be registered as.
@@ -80,7 +82,7 @@ func (p *Platform) register(w http.ResponseWriter, r *http.Request) {
 	defer p.mu.Unlock()
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if _, invited := p.invites[token]; !invited {
-		p.refuse(w, &refusal{http.StatusUnauthorized, "the registration token is not good, or was used"})
+		respond.Error(w, p.cfg.Log, respond.Refuse(http.StatusUnauthorized, "the registration token is not good, or was used"))
 		return
 	}
 	t, problem := p.admit(a)
@@ -94,7 +96,7 @@ func (p *Platform) register(w http.ResponseWriter, r *http.Request) {
 	var tool map[string]any
 	_ = json.Unmarshal(a.Tool, &tool) // admit read it
 	tool["deployment_id"] = t.Deployment
-	writeJSON(w, http.StatusCreated, map[string]any{
+	respond.JSON(w, http.StatusCreated, map[string]any{
 		"client_id": t.ClientID, "application_type": "web", "response_types": []string{"id_token"}, "grant_types": []string{"implicit", "client_credentials"},
 		"initiate_login_uri": t.LoginURL, "redirect_uris": t.RedirectURIs, "client_name": t.Name, "jwks_uri": t.JWKSURL,
 		"token_endpoint_auth_method": "private_key_jwt", "scope": strings.Join(t.Scopes, " "), toolConfiguration: tool,

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 const rosterMedia = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
@@ -28,13 +30,13 @@ func (p *Platform) roster(w http.ResponseWriter, r *http.Request) {
 	defer p.mu.Unlock()
 	c, err := p.memory.course(r.PathValue("course"))
 	if err != nil {
-		p.refuse(w, err)
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	client, ok := p.allowed(r, scopeMembers)
 	if !ok || client != c.Tool {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		p.refuse(w, &refusal{http.StatusUnauthorized, "the access token does not open the roster of this course"})
+		respond.Error(w, p.cfg.Log, respond.Refuse(http.StatusUnauthorized, "the access token does not open the roster of this course"))
 		return
 	}
 	s := p.script(onRoster, c.ID)
@@ -58,7 +60,7 @@ func (p *Platform) roster(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", rosterMedia)
 	w.WriteHeader(http.StatusOK)
-	writeBody(w, map[string]any{
+	respond.Body(w, map[string]any{
 		"id": p.rosterURL(c), "context": map[string]string{"id": c.ID, "label": c.Label, "title": c.Title}, "members": all[first:last],
 	})
 }

@@ -3,17 +3,18 @@ package lms
 import (
 	"embed"
 	"encoding/json"
-	"errors"
 	"io"
 	"io/fs"
 	"net/http"
 	"strings"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 //go:embed page
 var pageFiles embed.FS
 
-const maxBody = 1 << 20
+const maxBody = respond.MaxBody
 
 // newRoutes says what answers where. The first part is a platform's; the rest
 // is the page's and the tests'.
@@ -83,10 +84,10 @@ func (p *Platform) serveKeys(ring func(*memory) *keyring) http.HandlerFunc {
 		p.mu.Unlock()
 		switch {
 		case err != nil:
-			p.refuse(w, err)
+			respond.Error(w, p.cfg.Log, err)
 		case s == nil:
 			w.Header().Set("Cache-Control", "max-age=300")
-			writeJSON(w, http.StatusOK, set)
+			respond.JSON(w, http.StatusOK, set)
 		case s.Kind == "keys-500":
 			http.Error(w, "down", http.StatusInternalServerError)
 		case s.Kind == "keys-elsewhere":
@@ -106,7 +107,7 @@ func (p *Platform) turnKeys(w http.ResponseWriter, r *http.Request) {
 	rings := map[string]**keyring{"launches": &p.memory.Launch, "events": &p.memory.Events}
 	ring, known := rings[r.PathValue("ring")]
 	if !known {
-		p.refuse(w, missing("there are keys of launches and of events"))
+		respond.Error(w, p.cfg.Log, respond.Missing("there are keys of launches and of events"))
 		return
 	}
 	var next *keyring
@@ -117,15 +118,15 @@ func (p *Platform) turnKeys(w http.ResponseWriter, r *http.Request) {
 	case "replace":
 		next, err = newKeyring()
 	default:
-		err = missing("keys are rotated or replaced")
+		err = respond.Missing("keys are rotated or replaced")
 	}
 	if err != nil {
-		p.refuse(w, err)
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	*ring = next
 	p.changed()
-	writeJSON(w, http.StatusOK, map[string]string{"current": next.Current.ID})
+	respond.JSON(w, http.StatusOK, map[string]string{"current": next.Current.ID})
 }
 
 // tell answers with what f says under the lock. A client that reads slowly
@@ -139,38 +140,8 @@ func (p *Platform) tell(w http.ResponseWriter, f func() (any, error)) {
 	}
 	p.mu.Unlock()
 	if err != nil {
-		p.refuse(w, err)
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, raw)
-}
-
-// read decodes a body strictly, so that a misspelt field is noticed.
-func read(w http.ResponseWriter, r *http.Request, into any) error {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return refuse("the body: %v", err)
-	}
-	return nil
-}
-
-func (p *Platform) refuse(w http.ResponseWriter, err error) {
-	var known *refusal
-	if errors.As(err, &known) {
-		writeJSON(w, known.status, map[string]string{"error": known.message})
-		return
-	}
-	p.cfg.Log.Error("request failed", "reason", err)
-	writeJSON(w, http.StatusInternalServerError, map[string]string{"error": "The sandbox failed; its log says why."})
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	w.WriteHeader(status)
-	writeBody(w, body)
-}
-
-func writeBody(w http.ResponseWriter, body any) {
-	_ = json.NewEncoder(w).Encode(body) // the client is gone when this fails
+	respond.JSON(w, http.StatusOK, raw)
 }

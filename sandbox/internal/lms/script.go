@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // Where a script strikes.
@@ -63,12 +65,12 @@ func (p *Platform) script(point, course string) *script {
 
 func (p *Platform) addScript(w http.ResponseWriter, r *http.Request) {
 	s := script{Times: 1}
-	if err := read(w, r, &s); err != nil {
-		p.refuse(w, err)
+	if err := respond.Read(w, r, &s); err != nil {
+		respond.Error(w, p.cfg.Log, err)
 		return
 	}
 	if at(s.Kind) == "" {
-		p.refuse(w, refuse("%q is no misbehaviour; GET /lms/misbehaviours lists them", s.Kind))
+		respond.Error(w, p.cfg.Log, respond.Invalid("%q is no misbehaviour; GET /lms/misbehaviours lists them", s.Kind))
 		return
 	}
 	p.mu.Lock()
@@ -76,7 +78,7 @@ func (p *Platform) addScript(w http.ResponseWriter, r *http.Request) {
 	p.memory.Numbers++
 	s.ID = strconv.Itoa(p.memory.Numbers)
 	p.scripts = append(p.scripts, &s)
-	writeJSON(w, http.StatusCreated, s)
+	respond.JSON(w, http.StatusCreated, s)
 }
 
 func (p *Platform) serveScripts(w http.ResponseWriter, _ *http.Request) {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // tamperings are the ways in which a notice can be wrong, by how it is proved.
@@ -155,5 +157,5 @@ func checkTamper(feed, how string) error {
 	if how == "" || slices.Contains(tamperings[feed], how) {
 		return nil
 	}
-	return refuse("a notice of %s can be %s", feed, strings.Join(tamperings[feed], ", "))
+	return respond.Invalid("a notice of %s can be %s", feed, strings.Join(tamperings[feed], ", "))
 }

@@ -20,6 +20,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // stage is a platform with a tool that tests script.
@@ -70,7 +72,7 @@ func (a *tool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.launch(w, r)
 	case r.URL.Path == "/lti/jwks":
 		set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: a.key.Public(), KeyID: "tool", Algorithm: "RS256", Use: "sig"}}}
-		writeJSON(w, http.StatusOK, set)
+		respond.JSON(w, http.StatusOK, set)
 	case strings.HasPrefix(r.URL.Path, "/hooks/lms/"):
 		body, _ := io.ReadAll(r.Body)
 		status := http.StatusOK

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // memory is everything that outlives the process. It is small and changes
@@ -77,7 +79,7 @@ func (m *memory) person(key string) (*Person, error) {
 			return p, nil
 		}
 	}
-	return nil, missing("there is no person %q", key)
+	return nil, respond.Missing("there is no person %q", key)
 }
 
 // course finds a course by id or number; "" is the first.
@@ -87,7 +89,7 @@ func (m *memory) course(key string) (*Course, error) {
 			return c, nil
 		}
 	}
-	return nil, missing("there is no course %q", key)
+	return nil, respond.Missing("there is no course %q", key)
 }
 
 // tool finds a tool by client id; "" is the first.
@@ -97,5 +99,5 @@ func (m *memory) tool(key string) (*Tool, error) {
 			return t, nil
 		}
 	}
-	return nil, missing("there is no tool %q", key)
+	return nil, respond.Missing("there is no tool %q", key)
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // access is what a token opens.
@@ -64,14 +66,14 @@ func (p *Platform) token(w http.ResponseWriter, r *http.Request) {
 	p.tokens[secret] = access{client: t.ClientID, scopes: scopes, until: time.Now().Add(accessLife)}
 	p.mu.Unlock()
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, map[string]any{
+	respond.JSON(w, http.StatusOK, map[string]any{
 		"access_token": secret, "token_type": "Bearer", "expires_in": int(accessLife.Seconds()), "scope": strings.Join(scopes, " "),
 	})
 }
 
 // denied is an error in the words of OAuth.
 func denied(w http.ResponseWriter, code, description string) {
-	writeJSON(w, http.StatusBadRequest, map[string]string{"error": code, "error_description": description})
+	respond.JSON(w, http.StatusBadRequest, map[string]string{"error": code, "error_description": description})
 }
 
 // tokenFails lets a script answer.

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // deed is what a person does on the page. Only the fields of its kind are set.
@@ -50,7 +52,7 @@ func (e *Emulator) enter(d deed) (scene, error) {
 	}
 	who, known := w.person(d.User)
 	if !known {
-		return scene{}, refuse("there is no person %q in %s", d.User, w.Name)
+		return scene{}, respond.Invalid("there is no person %q in %s", d.User, w.Name)
 	}
 	s := scene{w: w, app: *e.memory.apps[w.App], who: who, now: time.Now(), installed: w.Installed}
 	if d.Channel == "" {
@@ -62,7 +64,7 @@ func (e *Emulator) enter(d deed) (scene, error) {
 		known = true
 	}
 	if !known || !here.has(who.ID) {
-		return scene{}, refuse("%s is in no channel %q", who.Name, d.Channel)
+		return scene{}, respond.Invalid("%s is in no channel %q", who.Name, d.Channel)
 	}
 	s.here = here
 	return s, nil
@@ -99,7 +101,7 @@ func (e *Emulator) say(ctx context.Context, d deed) (deedResult, error) {
 	e.mu.Lock()
 	s, err := e.enter(d)
 	if err == nil && s.here == nil {
-		err = refuse("say where: channel is missing")
+		err = respond.Invalid("say where: channel is missing")
 	}
 	if err != nil {
 		e.mu.Unlock()
@@ -113,7 +115,7 @@ func (e *Emulator) say(ctx context.Context, d deed) (deedResult, error) {
 	}
 	defer e.mu.Unlock()
 	if text == "" {
-		return deedResult{}, refuse("there is no text")
+		return deedResult{}, respond.Invalid("there is no text")
 	}
 	m := e.post(s.w, Message{Channel: s.here.ID, User: s.who.ID, Text: s.escape(text)})
 	kind := "channel"
@@ -202,7 +204,7 @@ func (e *Emulator) openHome(d deed) error {
 		return err
 	}
 	if !s.installed {
-		return refuse("the app is not installed in %s", s.w.Name)
+		return respond.Invalid("the app is not installed in %s", s.w.Name)
 	}
 	tab := d.Text
 	if tab == "" {

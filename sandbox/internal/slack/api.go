@@ -12,10 +12,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // maxBody bounds every request's body.
-const maxBody = 1 << 20
+const maxBody = respond.MaxBody
 
 // method is one of the Web API.
 type method struct {
@@ -242,7 +244,7 @@ func (e *Emulator) answerAPI(w http.ResponseWriter, c *call, out answer, err err
 	if c != nil && c.granted != "" {
 		w.Header().Set("X-OAuth-Scopes", c.granted)
 	}
-	writeJSON(w, status, body)
+	respond.JSON(w, status, body)
 }
 
 // seconds rounds up, so that whoever waits that long is let in.
@@ -330,10 +332,4 @@ func (c *call) structure(name string) json.RawMessage {
 		return nil
 	}
 	return raw
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client is gone when this fails
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // codeLife is how long a code can be exchanged for a token.
@@ -26,15 +28,15 @@ func (e *Emulator) asked(q url.Values) (*App, []string, error) {
 		if app.ClientID == q.Get("client_id") {
 			scopes := strings.FieldsFunc(q.Get("scope"), func(r rune) bool { return r == ',' || r == ' ' })
 			if len(scopes) == 0 {
-				return nil, nil, refuse("invalid_scope: the app asks for no scope")
+				return nil, nil, respond.Invalid("invalid_scope: the app asks for no scope")
 			}
 			if u, err := url.Parse(q.Get("redirect_uri")); err != nil || u.Host == "" {
-				return nil, nil, refuse("bad_redirect_uri: %q", q.Get("redirect_uri"))
+				return nil, nil, respond.Invalid("bad_redirect_uri: %q", q.Get("redirect_uri"))
 			}
 			return app, scopes, nil
 		}
 	}
-	return nil, nil, refuse("invalid_client_id: no app has the client id %q", q.Get("client_id"))
+	return nil, nil, respond.Invalid("invalid_client_id: no app has the client id %q", q.Get("client_id"))
 }
 
 // authorize shows what the app asks for.
@@ -43,7 +45,7 @@ func (e *Emulator) authorize(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	app, scopes, err := e.asked(r.URL.Query())
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	var teams []*Workspace
@@ -65,12 +67,12 @@ func (e *Emulator) approve(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	app, scopes, err := e.asked(q)
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	back, err := url.Parse(q.Get("redirect_uri"))
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	answer := back.Query()
@@ -80,7 +82,7 @@ func (e *Emulator) approve(w http.ResponseWriter, r *http.Request) {
 	} else {
 		team, known := e.memory.workspaces[r.PostFormValue("team")]
 		if !known || team.App != app.ID {
-			e.refuse(w, refuse("the app cannot be installed in %q", r.PostFormValue("team")))
+			respond.Error(w, e.cfg.Log, respond.Invalid("the app cannot be installed in %q", r.PostFormValue("team")))
 			return
 		}
 		admin := team.People[max(0, slices.IndexFunc(team.People, func(p Person) bool { return p.Admin }))]

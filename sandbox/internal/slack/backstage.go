@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // shownMessage is a message as GET /slack/messages lists it: everything there
@@ -56,10 +58,10 @@ func (e *Emulator) tell(w http.ResponseWriter, f func() (any, error)) {
 	}
 	e.mu.Unlock()
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, raw)
+	respond.JSON(w, http.StatusOK, raw)
 }
 
 func (e *Emulator) name(w *Workspace, c *Channel, m *Message) shownMessage {
@@ -85,10 +87,10 @@ func (e *Emulator) serveDeliveries(w http.ResponseWriter, r *http.Request) {
 	team, err := e.workspace(r.URL.Query().Get("team"))
 	e.mu.Unlock()
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, e.log.of(team.ID))
+	respond.JSON(w, http.StatusOK, e.log.of(team.ID))
 }
 
 // replay sends a request again, byte for byte, as somebody who captured it
@@ -98,7 +100,7 @@ func (e *Emulator) replay(w http.ResponseWriter, r *http.Request) {
 	team, err := e.workspace(r.URL.Query().Get("team"))
 	e.mu.Unlock()
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	for _, d := range e.log.of(team.ID) {
@@ -106,10 +108,10 @@ func (e *Emulator) replay(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		out := e.send(r.Context(), delivery{Team: d.Team, Kind: d.Kind, URL: d.URL, Headers: d.Headers, Body: d.Body})
-		writeJSON(w, http.StatusOK, map[string]any{"status": out.Status, "answer": string(out.Body), "problem": out.Problem})
+		respond.JSON(w, http.StatusOK, map[string]any{"status": out.Status, "answer": string(out.Body), "problem": out.Problem})
 		return
 	}
-	e.refuse(w, &refusal{http.StatusNotFound, "no such request was sent over HTTP"})
+	respond.Error(w, e.cfg.Log, respond.Refuse(http.StatusNotFound, "no such request was sent over HTTP"))
 }
 
 // shownApp is an app and how to be it.
@@ -123,10 +125,10 @@ func (e *Emulator) serveApp(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	team, err := e.workspace(r.URL.Query().Get("team"))
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, shownApp{App: *e.memory.apps[team.App], Credentials: e.credentials(team)})
+	respond.JSON(w, http.StatusOK, shownApp{App: *e.memory.apps[team.App], Credentials: e.credentials(team)})
 }
 
 // appChange is what POST /slack/app may change; what is absent stays.
@@ -143,26 +145,26 @@ type appChange struct {
 // changeApp is the app's settings page: where requests go and how.
 func (e *Emulator) changeApp(w http.ResponseWriter, r *http.Request) {
 	var change appChange
-	if err := read(w, r, &change); err != nil {
-		e.refuse(w, err)
+	if err := respond.Read(w, r, &change); err != nil {
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	e.mu.Lock()
 	app, team, err := e.applyChange(change)
 	e.mu.Unlock()
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	if change.Verify {
 		if err := e.verify(r, app, team); err != nil {
-			e.refuse(w, err)
+			respond.Error(w, e.cfg.Log, err)
 			return
 		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	writeJSON(w, http.StatusOK, shownApp{App: app, Credentials: e.credentials(e.memory.workspaces[team])})
+	respond.JSON(w, http.StatusOK, shownApp{App: app, Credentials: e.credentials(e.memory.workspaces[team])})
 }
 
 func (e *Emulator) applyChange(change appChange) (App, string, error) {
@@ -176,7 +178,7 @@ func (e *Emulator) applyChange(change appChange) (App, string, error) {
 	}
 	for _, pause := range change.Retries {
 		if _, err := time.ParseDuration(pause); err != nil {
-			return app, "", refuse("retries: %v", err)
+			return app, "", respond.Invalid("retries: %v", err)
 		}
 	}
 	if change.Retries != nil {
@@ -198,7 +200,7 @@ func (c appChange) reach(app *App) error {
 	if c.URL != nil {
 		u, err := url.Parse(*c.URL)
 		if err != nil || *c.URL != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			return refuse("url %q is no http address", *c.URL)
+			return respond.Invalid("url %q is no http address", *c.URL)
 		}
 		app.URL = strings.TrimSuffix(*c.URL, "/")
 	}
@@ -206,7 +208,7 @@ func (c appChange) reach(app *App) error {
 		return nil
 	}
 	if *c.Mode != HTTP && *c.Mode != Socket {
-		return refuse("mode %q is neither %s nor %s", *c.Mode, HTTP, Socket)
+		return respond.Invalid("mode %q is neither %s nor %s", *c.Mode, HTTP, Socket)
 	}
 	app.Mode = *c.Mode
 	return nil
@@ -224,7 +226,7 @@ func (e *Emulator) verify(r *http.Request, app App, team string) error {
 	}
 	_ = json.Unmarshal(out.Body, &echo) // plain text is as good
 	if out.Problem != "" || echo.Challenge != challenge && strings.TrimSpace(string(out.Body)) != challenge {
-		return refuse("the app at %s did not answer the challenge: status %d, %s", app.URL, out.Status, out.Problem)
+		return respond.Invalid("the app at %s did not answer the challenge: status %d, %s", app.URL, out.Status, out.Problem)
 	}
 	return nil
 }
@@ -235,10 +237,10 @@ func (e *Emulator) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	team, err := e.workspace(r.URL.Query().Get("team"))
 	e.mu.Unlock()
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]int{"connections": e.refreshSockets(team.App)})
+	respond.JSON(w, http.StatusOK, map[string]int{"connections": e.refreshSockets(team.App)})
 }
 
 func (e *Emulator) serveWorkspaces(w http.ResponseWriter, _ *http.Request) {
@@ -248,7 +250,7 @@ func (e *Emulator) serveWorkspaces(w http.ResponseWriter, _ *http.Request) {
 	for _, id := range e.memory.order {
 		all = append(all, *e.memory.workspaces[id])
 	}
-	writeJSON(w, http.StatusOK, all)
+	respond.JSON(w, http.StatusOK, all)
 }
 
 // newTeam is what POST /slack/workspaces takes: a workspace for one test, with
@@ -266,14 +268,14 @@ type newTeam struct {
 
 func (e *Emulator) addWorkspace(w http.ResponseWriter, r *http.Request) {
 	var n newTeam
-	if err := read(w, r, &n); err != nil {
-		e.refuse(w, err)
+	if err := respond.Read(w, r, &n); err != nil {
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, err := e.workspace(n.Domain); n.Domain == "" || err == nil {
-		e.refuse(w, refuse("domain %q is taken or empty", n.Domain))
+		respond.Error(w, e.cfg.Log, respond.Invalid("domain %q is taken or empty", n.Domain))
 		return
 	}
 	app := e.memory.apps[e.first().App]
@@ -302,10 +304,10 @@ func (e *Emulator) addWorkspace(w http.ResponseWriter, r *http.Request) {
 	}
 	changed, _, err := e.applyChange(change)
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
-	writeJSON(w, http.StatusCreated, map[string]any{"workspace": team, "app": shownApp{App: changed, Credentials: e.credentials(team)}})
+	respond.JSON(w, http.StatusCreated, map[string]any{"workspace": team, "app": shownApp{App: changed, Credentials: e.credentials(team)}})
 }
 
 func (e *Emulator) serveUninstall(w http.ResponseWriter, r *http.Request) {
@@ -313,7 +315,7 @@ func (e *Emulator) serveUninstall(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	team, err := e.workspace(r.PathValue("team"))
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	if team.Installed {

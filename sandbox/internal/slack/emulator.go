@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // Fault is a scripted misbehaviour that strikes now.
@@ -169,7 +171,7 @@ func (e *Emulator) workspace(key string) (*Workspace, error) {
 			return w, nil
 		}
 	}
-	return nil, &refusal{http.StatusNotFound, fmt.Sprintf("there is no workspace %q", key)}
+	return nil, respond.Refuse(http.StatusNotFound, fmt.Sprintf("there is no workspace %q", key))
 }
 
 // byToken finds the workspace of a bot token.
@@ -233,15 +235,3 @@ func (e *Emulator) find(channel, ts string) (*Message, bool) {
 
 // sees says whether a person may see a message of a channel.
 func (m *Message) sees(user string) bool { return m.For == "" || m.For == user }
-
-// refusal is an answer of the page's and the control API.
-type refusal struct {
-	status  int
-	message string
-}
-
-func (r *refusal) Error() string { return r.message }
-
-func refuse(format string, args ...any) error {
-	return &refusal{http.StatusBadRequest, fmt.Sprintf(format, args...)}
-}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // What Slack allows a response_url.
@@ -72,7 +74,7 @@ func (e *Emulator) serveHook(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		_, _ = io.WriteString(w, "ok")
 	case errors.Is(err, errHookGone) || errors.Is(err, errHookUsed):
-		writeJSON(w, http.StatusNotFound, answer{"ok": false, "error": err.Error()})
+		respond.JSON(w, http.StatusNotFound, answer{"ok": false, "error": err.Error()})
 	case errors.As(err, &refused):
 		http.Error(w, refused.name, http.StatusBadRequest)
 	default:

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // act is a click, or a choice, in a message or a view.
@@ -45,7 +47,7 @@ func (e *Emulator) blockAction(d deed) (request, error) {
 	}
 	element, known := findElement(blocks, d.Block, d.Action)
 	if !known {
-		return request{}, refuse("there is no element %q in block %q", d.Action, d.Block)
+		return request{}, respond.Invalid("there is no element %q in block %q", d.Action, d.Block)
 	}
 	action, err := e.describe(element, d)
 	if err != nil {
@@ -67,7 +69,7 @@ func (d deed) values() json.RawMessage {
 func (e *Emulator) inView(s scene, d deed, payload map[string]any) (json.RawMessage, error) {
 	v, known := e.viewOf(s.w, d.View, "")
 	if !known || v.User != s.who.ID {
-		return nil, refuse("%s sees no view %q", s.who.Name, d.View)
+		return nil, respond.Invalid("%s sees no view %q", s.who.Name, d.View)
 	}
 	payload["container"] = map[string]any{"type": "view", "view_id": v.ID}
 	payload["view"] = v.wire(s.w, d.values())
@@ -79,11 +81,11 @@ func (e *Emulator) inView(s scene, d deed, payload map[string]any) (json.RawMess
 
 func (e *Emulator) inMessage(s scene, d deed, payload map[string]any) (json.RawMessage, error) {
 	if s.here == nil {
-		return nil, refuse("say where: channel is missing")
+		return nil, respond.Invalid("say where: channel is missing")
 	}
 	m, known := e.find(s.here.ID, d.TS)
 	if !known || !m.sees(s.who.ID) {
-		return nil, refuse("%s sees no message %q", s.who.Name, d.TS)
+		return nil, respond.Invalid("%s sees no message %q", s.who.Name, d.TS)
 	}
 	payload["channel"] = map[string]any{"id": s.here.ID, "name": s.here.Name}
 	payload["container"] = map[string]any{"type": "message", "message_ts": m.TS, "channel_id": s.here.ID, "is_ephemeral": m.For != ""}
@@ -126,11 +128,11 @@ func (e *Emulator) describe(element map[string]any, d deed) (map[string]any, err
 		return action, nil
 	}
 	if len(d.Value) == 0 {
-		return nil, refuse("value is missing")
+		return nil, respond.Invalid("value is missing")
 	}
 	var chosen map[string]any
 	if err := json.Unmarshal(d.Value, &chosen); err != nil || chosen == nil {
-		return nil, refuse("value is no object: %s", d.Value)
+		return nil, respond.Invalid("value is no object: %s", d.Value)
 	}
 	maps.Copy(chosen, action)
 	return chosen, nil
@@ -176,7 +178,7 @@ func (e *Emulator) submission(d deed) (request, *View, error) {
 	}
 	v, known := e.viewOf(s.w, d.View, "")
 	if !known || v.User != s.who.ID || v.Type != "modal" {
-		return request{}, nil, refuse("%s sees no modal %q", s.who.Name, d.View)
+		return request{}, nil, respond.Invalid("%s sees no modal %q", s.who.Name, d.View)
 	}
 	payload := s.base("view_submission")
 	payload["view"], payload["response_urls"] = v.wire(s.w, d.values()), []any{}

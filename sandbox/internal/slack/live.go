@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 // update is something that changed on a person's page. Messages come whole;
@@ -56,7 +58,7 @@ func (e *Emulator) serveLive(w http.ResponseWriter, r *http.Request) {
 	s, err := e.enter(deed{Team: r.URL.Query().Get("team"), User: r.URL.Query().Get("user")})
 	if err != nil {
 		e.mu.Unlock()
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	p := &watcher{team: s.w.ID, user: s.who.ID, updates: make(chan update, 256)}

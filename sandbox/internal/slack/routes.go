@@ -2,10 +2,10 @@ package slack
 
 import (
 	"embed"
-	"encoding/json"
-	"errors"
 	"io/fs"
 	"net/http"
+
+	"github.com/daskbot/daskbot/sandbox/internal/respond"
 )
 
 //go:embed page
@@ -56,8 +56,8 @@ func secured(h http.Handler) http.Handler {
 // serveDeed does what a person does on the page; tests do it the same way.
 func (e *Emulator) serveDeed(w http.ResponseWriter, r *http.Request) {
 	var d deed
-	if err := read(w, r, &d); err != nil {
-		e.refuse(w, err)
+	if err := respond.Read(w, r, &d); err != nil {
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
 	var out deedResult
@@ -74,31 +74,11 @@ func (e *Emulator) serveDeed(w http.ResponseWriter, r *http.Request) {
 	case "home":
 		err = e.openHome(d)
 	default:
-		err = &refusal{http.StatusNotFound, "a person can say, act, submit, close and home"}
+		err = respond.Refuse(http.StatusNotFound, "a person can say, act, submit, close and home")
 	}
 	if err != nil {
-		e.refuse(w, err)
+		respond.Error(w, e.cfg.Log, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, out)
-}
-
-// read decodes a body strictly, so that a misspelt field is noticed.
-func read(w http.ResponseWriter, r *http.Request, into any) error {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return refuse("the body: %v", err)
-	}
-	return nil
-}
-
-func (e *Emulator) refuse(w http.ResponseWriter, err error) {
-	var known *refusal
-	if errors.As(err, &known) {
-		writeJSON(w, known.status, map[string]string{"error": known.message})
-		return
-	}
-	e.cfg.Log.Error("request failed", "reason", err)
-	writeJSON(w, http.StatusInternalServerError, map[string]string{"error": "The sandbox failed; its log says why."})
+	respond.JSON(w, http.StatusOK, out)
 }
