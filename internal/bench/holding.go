@@ -14,7 +14,7 @@ import (
 )
 
 // holding is what a daemon holds at a time.
-type holding struct{ rssMB, heapMB, goroutines, files, storeMB float64 }
+type holding struct{ rssMB, anonymousMB, heapMB, goroutines, files, storeMB float64 }
 
 // lookEvery is how often a minute is looked into. Of a minute counts the least:
 // what stays, not what passes through.
@@ -22,7 +22,7 @@ const lookEvery = 5 * time.Second
 
 // watchHoldings notes every minute what the daemon held, until ctx ends.
 func (k *soaking) watchHoldings(ctx context.Context) error {
-	fmt.Println("  minute  rss MB  heap MB  goroutines  files  store MB  environments")
+	fmt.Println("  minute  rss MB  own MB  heap MB  goroutines  files  store MB  environments")
 	for ctx.Err() == nil {
 		least, err := k.leastIn(ctx, time.Minute)
 		if err != nil {
@@ -32,7 +32,7 @@ func (k *soaking) watchHoldings(ctx context.Context) error {
 		k.mu.Lock()
 		lives := len(k.all)
 		k.mu.Unlock()
-		fmt.Printf("  %6d  %6.1f  %7.2f  %10.0f  %5.0f  %8.2f  %12d\n", len(k.minutes), least.rssMB, least.heapMB, least.goroutines, least.files, least.storeMB, lives)
+		fmt.Printf("  %6d  %6.1f  %6.1f  %7.2f  %10.0f  %5.0f  %8.2f  %12d\n", len(k.minutes), least.rssMB, least.anonymousMB, least.heapMB, least.goroutines, least.files, least.storeMB, lives)
 	}
 	return ctx.Err()
 }
@@ -49,7 +49,7 @@ func (k *soaking) leastIn(ctx context.Context, while time.Duration) (holding, er
 		}
 		var h holding
 		h, err = k.holds(ctx)
-		least = holding{min(least.rssMB, h.rssMB), min(least.heapMB, h.heapMB), min(least.goroutines, h.goroutines), min(least.files, h.files), h.storeMB}
+		least = holding{min(least.rssMB, h.rssMB), min(least.anonymousMB, h.anonymousMB), min(least.heapMB, h.heapMB), min(least.goroutines, h.goroutines), min(least.files, h.files), h.storeMB}
 	}
 	return least, err
 }
@@ -65,6 +65,9 @@ func (k *soaking) holds(ctx context.Context) (holding, error) {
 		goroutines: m["go_goroutines"], files: m["process_open_fds"]}
 	if h.rssMB == 0 || h.heapMB == 0 || h.goroutines == 0 || h.files == 0 {
 		return h, fmt.Errorf("/metrics tells not enough: %+v", h)
+	}
+	if h.anonymousMB, err = anonymousMB(k.replicas[0].cmd.Process.Pid); err != nil {
+		return h, err
 	}
 	parts, err := filepath.Glob(k.file() + "*")
 	for _, part := range parts {
@@ -108,13 +111,14 @@ func (k *soaking) results() results {
 	got := results{values: map[string]float64{
 		"soak.minutes": float64(len(k.minutes)), "soak.environments": float64(len(k.all)), "soak.violations": float64(len(k.wrong)),
 		"soak.rss_mb_per_hour":        hourly(func(h holding) float64 { return h.rssMB }),
+		"soak.own_mb_per_hour":        hourly(func(h holding) float64 { return h.anonymousMB }),
 		"soak.heap_mb_per_hour":       hourly(func(h holding) float64 { return h.heapMB }),
 		"soak.goroutines_per_hour":    hourly(func(h holding) float64 { return h.goroutines }),
 		"soak.files_per_hour":         hourly(func(h holding) float64 { return h.files }),
 		"soak.store_kb_a_environment": store * 1024 * hours / float64(max(len(k.all), 1)),
 	}}
 	for name, h := range milestones(k.minutes) {
-		got.values["soak.rss_mb_"+name], got.values["soak.goroutines_"+name] = h.rssMB, h.goroutines
+		got.values["soak.rss_mb_"+name], got.values["soak.own_mb_"+name], got.values["soak.goroutines_"+name] = h.rssMB, h.anonymousMB, h.goroutines
 	}
 	for _, w := range k.wrong[:min(len(k.wrong), 20)] {
 		got.notes = append(got.notes, "violation: "+w)

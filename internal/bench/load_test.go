@@ -80,6 +80,9 @@ func TestUsageOfThisProcess(t *testing.T) {
 	if err != nil || rss < 1 {
 		t.Errorf("got %.1f MB, %v", rss, err)
 	}
+	if own, err := anonymousMB(os.Getpid()); err != nil || own <= 0 || own >= rss {
+		t.Errorf("got %.1f MB of its own of %.1f, %v", own, rss, err)
+	}
 	if used, err := cpuTime(os.Getpid()); err != nil || used < 0 {
 		t.Errorf("got %s, %v", used, err)
 	}

@@ -113,9 +113,15 @@ func cpuOfTree(pid int) (time.Duration, error) {
 	return total, nil
 }
 
-func residentMB(pid int) (float64, error) {
+func residentMB(pid int) (float64, error) { return memoryMB(pid, "VmRSS") }
+
+// anonymousMB is what the process itself has in memory, without the pages of
+// its program, which come as code is first used and go when others need room.
+func anonymousMB(pid int) (float64, error) { return memoryMB(pid, "RssAnon") }
+
+func memoryMB(pid int, field string) (float64, error) {
 	var kb float64
-	_, err := fmt.Sscanf(firstValue(fmt.Sprintf("/proc/%d/status", pid), "VmRSS"), "%f", &kb)
+	_, err := fmt.Sscanf(firstValue(fmt.Sprintf("/proc/%d/status", pid), field), "%f", &kb)
 	return kb / 1024, err
 }
 
