@@ -158,6 +158,9 @@ func (n *node) run(ctx context.Context) error {
 		Started:    n.plug,
 	}
 	err := p.Run(ctx, n.cluster.Log)
+	if left := n.unplug(); left != nil {
+		n.cluster.Log.Warn("network interface of a node stays", "node", n.spec.Name, "error", left)
+	}
 	if left := cgroup.Remove(context.WithoutCancel(ctx), n.spec.Cgroup); left != nil {
 		// The other nodes go on: whoever clears up after the sandbox finds it.
 		n.cluster.Log.Warn("control group of a node stays", "node", n.spec.Name, "error", left)

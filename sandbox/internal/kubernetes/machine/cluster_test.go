@@ -2,16 +2,20 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
 
 	"github.com/daskbot/daskbot/sandbox/internal/kubernetes/guest"
 )
@@ -145,6 +149,43 @@ func TestOneNodesEnd(t *testing.T) {
 		}
 		<-n.gone
 	})
+}
+
+// TestUnplugged sees a node's cable go although something holds on to the
+// node's network: a socket whose last bytes nobody acknowledges does for minutes,
+// and here an open file does.
+func TestUnplugged(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	namespace := exec.Command("sleep", "60")
+	namespace.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if err := namespace.Start(); err != nil {
+		t.Skipf("this machine allows no network namespaces: %v", err)
+	}
+	held, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", namespace.Process.Pid))
+	_ = namespace.Process.Kill()
+	_ = namespace.Wait() // killed
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+
+	c := testHost(t).Cluster(ClusterConfig{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	n := &node{cluster: c, spec: guest.Spec{Name: "n"}}
+	cable := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: guest.Interface, PeerNamespace: netlink.NsFd(held.Fd())}
+	cable.Name = c.plugName(0)
+	if err := netlink.LinkAdd(cable); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"plugged in", "unplugged"} {
+		if err := n.unplug(); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+		if link, err := netlink.LinkByName(cable.Name); !errors.As(err, &netlink.LinkNotFoundError{}) {
+			t.Errorf("%s: got %v, %v; want no cable", when, link, err)
+		}
+	}
 }
 
 // TestForwardingIsPutBack sees the kernel's switch stay on as long as any

@@ -143,8 +143,8 @@ const evictionBytes = 100 << 20
 // cluster's bridge, the other in the node, which waits for it.
 func (n *node) plug(pid int) error {
 	name := n.cluster.plugName(n.index)
-	if old, err := netlink.LinkByName(name); err == nil {
-		_ = netlink.LinkDel(old) // of a process that has ended; the kernel may be about to do the same
+	if err := n.unplug(); err != nil { // of a process that has ended
+		return err
 	}
 	bridge, err := netlink.LinkByName(n.cluster.bridgeName())
 	if err != nil {
@@ -167,6 +167,21 @@ func (n *node) plug(pid int) error {
 		return fmt.Errorf("route to the pods of node %s: %w", n.spec.Name, err)
 	}
 	return nil
+}
+
+// unplug takes the cable away. The kernel does that only once nothing of the
+// node's network is left, and what a pod sent last to one that has gone waits
+// there for minutes to be acknowledged. No cable is fine.
+func (n *node) unplug() error {
+	name := n.cluster.plugName(n.index)
+	cable, err := netlink.LinkByName(name)
+	if err == nil {
+		err = netlink.LinkDel(cable)
+	}
+	if err == nil || errors.As(err, &netlink.LinkNotFoundError{}) || errors.Is(err, syscall.ENODEV) {
+		return nil // the kernel may have done the same
+	}
+	return fmt.Errorf("unplug node %s: %w", n.spec.Name, err)
 }
 
 // Shut ends a node and removes its files. A node that does not exist is fine.
