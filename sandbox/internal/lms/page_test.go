@@ -3,77 +3,13 @@ package lms
 import (
 	"context"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/daskbot/daskbot/sandbox/internal/browsertest"
 )
-
-// step is something done in the browser.
-type step = chromedp.Action[chromedp.Void]
-
-// browse opens a headless browser, or skips the test on a machine without one.
-func browse(t *testing.T) context.Context {
-	t.Helper()
-	program := ""
-	for _, name := range []string{"google-chrome", "chromium-browser", "chromium"} {
-		if path, err := exec.LookPath(name); err == nil {
-			program = path
-		}
-	}
-	if program == "" {
-		t.Skip("no Chromium is installed")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 860))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil { // starts it; a deadline here would be the browser's
-		t.Fatal(err)
-	}
-	return ctx
-}
-
-// shoot keeps a picture of the page in the directory that SCREENSHOTS names.
-func shoot(name string) step {
-	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		dir := os.Getenv("SCREENSHOTS")
-		if dir == "" {
-			return nil
-		}
-		png, err := chromedp.CaptureScreenshot()(ctx, tab)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600)
-	})
-}
-
-// says waits until a part of the page contains a text.
-func says(where, what string) step {
-	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := chromedp.PollFunction[bool](`(where, what) => document.querySelector(where)?.innerText.includes(what)`, chromedp.WithPollingArgs(where, what), chromedp.WithPollingTimeout(0))(ctx, tab)
-		return err
-	})
-}
-
-// choose picks from a list as a person does.
-func choose(where, value string) step {
-	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := chromedp.PollFunction[bool](`(where, value) => {
-			const list = document.querySelector(where);
-			if (!list || ![...list.options].some((o) => o.value === value)) return false;
-			list.value = value;
-			list.dispatchEvent(new Event("change"));
-			return true;
-		}`, chromedp.WithPollingArgs(where, value))(ctx, tab)
-		return err
-	})
-}
 
 // launched waits until the tool has verified another launch of that placement.
 func (s *stage) launched(placement string) {
@@ -94,9 +30,9 @@ func (s *stage) launched(placement string) {
 
 // TestPage plays a student and then a teacher in a real browser.
 func TestPage(t *testing.T) {
-	ctx := browse(t)
+	ctx := browsertest.Start(t)
 	s := newStage(t, "")
-	play := func(steps ...step) {
+	play := func(steps ...browsertest.Step) {
 		t.Helper()
 		soon, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
@@ -105,9 +41,9 @@ func TestPage(t *testing.T) {
 			t.Fatalf("%v; the page says:\n%s", err, seen)
 		}
 	}
-	play(chromedp.Navigate(s.base+"/?as=s1"), says("#role", "you are a student"), shoot("1-student"), chromedp.Click("#open-frame"))
+	play(chromedp.Navigate(s.base+"/?as=s1"), browsertest.Says("#role", "you are a student"), browsertest.Shoot("1-student"), browsertest.Click("#open-frame"))
 	s.launched("iframe")
-	play(shoot("2-frame"), chromedp.Click("#close-frame"))
+	play(browsertest.Shoot("2-frame"), browsertest.Click("#close-frame"))
 	if tabs, err := chromedp.Run(ctx, chromedp.Evaluate[int](`document.querySelectorAll("[role=tab]:not([hidden])").length`)); err != nil || tabs != 1 {
 		t.Errorf("a student has %d tabs, %v; want the content only", tabs, err)
 	}
@@ -118,16 +54,16 @@ func TestPage(t *testing.T) {
 	}
 	play(chromedp.Navigate(address))
 	s.launched("window")
-	play(chromedp.Navigate(s.base+"/?as=s1"), says("#role", "you are a student"))
-	play(choose("#me", "teacher"), says("#role", "you are a teacher"), chromedp.Click("#tab-people"), says("#members", "Grace Hopper"), shoot("3-people"),
-		chromedp.Click("#add button"), says("#members", "Sofja"))
+	play(chromedp.Navigate(s.base+"/?as=s1"), browsertest.Says("#role", "you are a student"))
+	play(browsertest.Choose("#me", "teacher"), browsertest.Says("#role", "you are a teacher"), browsertest.Click("#tab-people"), browsertest.Says("#members", "Grace Hopper"), browsertest.Shoot("3-people"),
+		browsertest.Click("#add button"), browsertest.Says("#members", "Sofja"))
 	if event, ok := s.proves(Standard, s.told()); !ok || event != "enrollment.created" {
 		t.Errorf("the tool was told %q, %v", event, ok)
 	}
-	play(chromedp.Click(`[data-drop=s4]`), chromedp.Click("#tab-deliveries"), says("#sent", "enrollment.deleted"), says("#sent", "delivered"),
-		chromedp.Click("#sent summary"), says("#sent", "webhook-signature"), shoot("4-deliveries"))
+	play(browsertest.Click(`[data-drop=s4]`), browsertest.Click("#tab-deliveries"), browsertest.Says("#sent", "enrollment.deleted"), browsertest.Says("#sent", "delivered"),
+		browsertest.Click("#sent summary"), browsertest.Says("#sent", "webhook-signature"), browsertest.Shoot("4-deliveries"))
 	s.told()
-	play(choose("#me", "admin"), chromedp.Click("#tab-tools"), says("#registered", s.mine.ClientID), shoot("5-tools"))
+	play(browsertest.Choose("#me", "admin"), browsertest.Click("#tab-tools"), browsertest.Says("#registered", s.mine.ClientID), browsertest.Shoot("5-tools"))
 	s.do(http.MethodPost, "/tools", toolChange{ClientID: s.mine.ClientID, Name: "A better name"}, http.StatusOK, nil)
-	play(says("#registered", "A better name"))
+	play(browsertest.Says("#registered", "A better name"))
 }

@@ -5,81 +5,15 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 	slackgo "github.com/slack-go/slack"
+
+	"github.com/daskbot/daskbot/sandbox/internal/browsertest"
 )
-
-// step is something done in the browser.
-type step = chromedp.Action[chromedp.Void]
-
-// browse opens a headless browser, or skips the test on a machine without one.
-func browse(t *testing.T) context.Context {
-	t.Helper()
-	program := ""
-	for _, name := range []string{"google-chrome", "chromium-browser", "chromium"} {
-		if path, err := exec.LookPath(name); err == nil {
-			program = path
-		}
-	}
-	if program == "" {
-		t.Skip("no Chromium is installed")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 860))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil { // starts it; a deadline here would be the browser's
-		t.Fatal(err)
-	}
-	return ctx
-}
-
-// shoot keeps a picture of the page in the directory that SCREENSHOTS names.
-func shoot(name string) step {
-	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		dir := os.Getenv("SCREENSHOTS")
-		if dir == "" {
-			return nil
-		}
-		png, err := chromedp.CaptureScreenshot()(ctx, tab)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600)
-	})
-}
-
-// says waits until a part of the page contains a text.
-func says(where, what string) step {
-	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := chromedp.PollFunction[bool](`(where, what) => document.querySelector(where)?.innerText.includes(what)`, chromedp.WithPollingArgs(where, what), chromedp.WithPollingTimeout(0))(ctx, tab)
-		return err
-	})
-}
-
-// click presses what is visible, in one step of the page's: what is drawn anew
-// between looking and pressing cannot be pressed. The place is a selector, or an
-// XPath that begins with a slash.
-func click(where string) step {
-	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := chromedp.PollFunction[bool](`(where) => {
-			const path = () => document.evaluate(where, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue;
-			const found = where.startsWith("/") ? path() : document.querySelector(where);
-			if (!found?.checkVisibility() || found.disabled) return false;
-			found.click();
-			return true;
-		}`, chromedp.WithPollingArgs(where), chromedp.WithPollingTimeout(0))(ctx, tab)
-		return err
-	})
-}
 
 // performer is an app that answers /dask with a plan and opens a modal when a
 // button is pressed.
@@ -172,13 +106,13 @@ func everyInput() slackgo.ModalViewRequest {
 
 // TestPage plays a student in a real browser.
 func TestPage(t *testing.T) {
-	ctx := browse(t)
+	ctx := browsertest.Start(t)
 	s := newStage(t, "")
 	p := performer{s, make(chan error, 10)}
 	s.app.mu.Lock()
 	s.app.answer = p.answer
 	s.app.mu.Unlock()
-	play := func(steps ...step) {
+	play := func(steps ...browsertest.Step) {
 		t.Helper()
 		soon, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
@@ -193,17 +127,17 @@ func TestPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	play(chromedp.Navigate(s.base+"/?as=s1"), says("#apps", "daskbot"), click(`//nav//button[contains(., "general")]`),
-		chromedp.SendKeys("#say", "/dask up\r"), says("#messages", "Only visible to you"), says("#messages", "On it, @s1"), shoot("1-ephemeral"))
+	play(chromedp.Navigate(s.base+"/?as=s1"), browsertest.Says("#apps", "daskbot"), browsertest.Click(`//nav//button[contains(., "general")]`),
+		chromedp.SendKeys("#say", "/dask up\r"), browsertest.Says("#messages", "Only visible to you"), browsertest.Says("#messages", "On it, @s1"), browsertest.Shoot("1-ephemeral"))
 	app()
-	play(click("#apps button"), says("#messages", "Install the hub – done"), says("#messages", "edited"), shoot("2-plan"))
-	play(click(`[data-action=stop]`), says("#confirm", "Unsaved work is lost."), shoot("3-confirm"), click("#confirm-deny"))
-	play(click(`[data-action=extend]`), says("#modal", "New environment"))
+	play(browsertest.Click("#apps button"), browsertest.Says("#messages", "Install the hub – done"), browsertest.Says("#messages", "edited"), browsertest.Shoot("2-plan"))
+	play(browsertest.Click(`[data-action=stop]`), browsertest.Says("#confirm", "Unsaved work is lost."), browsertest.Shoot("3-confirm"), browsertest.Click("#confirm-deny"))
+	play(browsertest.Click(`[data-action=extend]`), browsertest.Says("#modal", "New environment"))
 	app()
-	play(click("#modal-submit"), says("#modal", "Please complete this required field."), shoot("4-errors"),
+	play(browsertest.Click("#modal-submit"), browsertest.Says("#modal", "Please complete this required field."), browsertest.Shoot("4-errors"),
 		chromedp.SendKeys("#input-name", "π"), chromedp.SetValue("#input-size", "large"),
 		chromedp.Evaluate[chromedp.Void](`document.querySelector("#input-size").dispatchEvent(new Event("change"))`),
-		click(`//label[contains(., "zarr")]/input`), click("#modal-submit"),
+		browsertest.Click(`//label[contains(., "zarr")]/input`), browsertest.Click("#modal-submit"),
 		chromedp.WaitNotPresent("#modal-submit"))
 	values := ""
 	for !strings.Contains(values, "view_submission") {
@@ -214,8 +148,8 @@ func TestPage(t *testing.T) {
 			t.Errorf("got %s; want %s", values, want)
 		}
 	}
-	play(click("#tab-home"), says("#home", "My environments"), shoot("5-home"))
-	play(chromedp.Navigate(s.base+"/?as=s2"), says("#apps", "daskbot"), click(`//nav//button[contains(., "general")]`), shoot("6-other"))
+	play(browsertest.Click("#tab-home"), browsertest.Says("#home", "My environments"), browsertest.Shoot("5-home"))
+	play(chromedp.Navigate(s.base+"/?as=s2"), browsertest.Says("#apps", "daskbot"), browsertest.Click(`//nav//button[contains(., "general")]`), browsertest.Shoot("6-other"))
 	others, err := chromedp.Run(ctx, chromedp.TextContent("#messages"))
 	if err != nil || strings.Contains(others, "On it") {
 		t.Errorf("s2 sees what was said to s1: %s, %v", others, err)

@@ -161,7 +161,9 @@ const pretty = (text) => {
 // entry is a line of a log that opens; it stays open when the log is shown
 // anew.
 function entry(id, line, ...details) {
-  const node = el("details", { open: page.open.has(id), ontoggle: () => page.open[node.open ? "add" : "delete"](id) }, el("summary", {}, ...line), ...details);
+  // Noted when it is pressed, not when it has opened: the list may be drawn anew in between.
+  const press = () => page.open[node.open ? "delete" : "add"](id);
+  const node = el("details", { open: page.open.has(id) }, el("summary", { onclick: press }, ...line), ...details);
   return el("li", { "data-entry": id }, node);
 }
 
