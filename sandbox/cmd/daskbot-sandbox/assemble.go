@@ -109,8 +109,7 @@ func (f forgetting) Stop(ctx context.Context, id string) error {
 	if err := f.ControlPlanes.Stop(ctx, id); err != nil {
 		return err
 	}
-	f.backends.Forget(id)
-	return nil
+	return f.backends.Forget(id)
 }
 
 // services are the parts that speak HTTP.

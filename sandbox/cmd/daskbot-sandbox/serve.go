@@ -172,7 +172,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
-	<-stopped // slow requests were cut off; that is no failure
+	<-stopped //nolint:errcheck // slow requests were cut off; that is no failure
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -181,7 +182,8 @@ func TestQuota(t *testing.T) {
 			n.Add(NodeNeeds(smallPool(), false), tc.nodes)
 			err := w.CheckQuota("tiny-project", "europe-west1", "node", n)
 			var got []string
-			if q, ok := err.(*QuotaError); ok {
+			var q *QuotaError
+			if errors.As(err, &q) {
 				for _, s := range q.Shortages {
 					got = append(got, s.Metric)
 				}

@@ -79,6 +79,7 @@ func hourly(r *Resource) float64 {
 		if r.Status == "RESERVED" {
 			return reservedAddressRate
 		}
+	default: // costs nothing by itself
 	}
 	return 0
 }

@@ -216,6 +216,7 @@ func (s *state) userOf(r *Resource) *Resource {
 	case KindHTTPHealthCheck:
 		kind = KindTargetPool
 		uses = func(u *Resource) bool { return slices.Contains(u.Checks, r.Name) }
+	default: // nothing needs it
 	}
 	for _, u := range s.of(kind) {
 		if u.Project == r.Project && uses(u) {

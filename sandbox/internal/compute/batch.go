@@ -3,6 +3,7 @@ package compute
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -26,7 +27,7 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) {
 	in := multipart.NewReader(http.MaxBytesReader(w, r.Body, maxBody), params["boundary"])
 	for {
 		part, err := in.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {

@@ -63,7 +63,7 @@ func unquoted(raw []byte, b *body) error {
 }
 
 // insert makes a resource of a kind that clients make themselves.
-func (h *Handler) insert(c *call) (any, error) {
+func (h *Handler) insert(c *call) (any, error) { //nolint:gocyclo // one case after the other
 	if !c.collection.creates {
 		return nil, cloud.Errorf(cloud.InvalidArgument, "This sandbox does not insert %s.", c.collection.name)
 	}
@@ -100,6 +100,7 @@ func (h *Handler) insert(c *call) (any, error) {
 		}
 	case cloud.KindHealthCheck, cloud.KindHTTPHealthCheck:
 		r.Port = b.Port
+	default: // is made otherwise
 	}
 	if r, err = h.world.Insert(r); err != nil {
 		return nil, err

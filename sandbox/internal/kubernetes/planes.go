@@ -48,7 +48,7 @@ var ErrStopped = errors.New("the control plane was stopped")
 
 // New checks the configuration and reads the records of clusters from before.
 // It starts nothing. An error names the setting or the file that is wrong.
-func New(cfg Config) (*Planes, error) {
+func New(cfg Config) (*Planes, error) { //nolint:gocyclo // one case after the other
 	if cfg.Nodes != "" && cfg.Nodes != "simulated" && cfg.Nodes != "real" || (cfg.Nodes == "real") != (cfg.Machines != nil) {
 		return nil, fmt.Errorf("nodes %q: they are simulated, or real and have machines", cfg.Nodes)
 	}

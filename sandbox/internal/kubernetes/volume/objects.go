@@ -96,8 +96,8 @@ func parseLabels(text string) (map[string]string, error) {
 	return labels, nil
 }
 
-// VolumeFor is the persistent volume that stands for a claim's disk.
-func VolumeFor(cluster cloud.ClusterSpec, claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, zone string) *corev1.PersistentVolume {
+// For is the persistent volume that stands for a claim's disk.
+func For(cluster cloud.ClusterSpec, claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClass, zone string) *corev1.PersistentVolume {
 	name := Name(claim)
 	filesystem := class.Parameters["csi.storage.k8s.io/fstype"]
 	if filesystem == "" {

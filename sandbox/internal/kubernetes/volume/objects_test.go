@@ -47,7 +47,7 @@ func TestDiskFor(t *testing.T) {
 }
 
 func TestVolumeForKeepsToItsZone(t *testing.T) {
-	volume := VolumeFor(cluster, claim("1Gi"), Classes()[0], "europe-west1-b")
+	volume := For(cluster, claim("1Gi"), Classes()[0], "europe-west1-b")
 	if got, want := volume.Spec.CSI.VolumeHandle, "projects/p/zones/europe-west1-b/disks/pvc-0b1c"; got != want {
 		t.Errorf("handle is %s; want %s", got, want)
 	}

@@ -110,7 +110,7 @@ func (p *Provisioner) create(ctx context.Context, claim *corev1.PersistentVolume
 		"External provisioner is provisioning volume for claim %q", claim.Namespace+"/"+claim.Name)
 	err := p.createDisk(ctx, claim, class, zone)
 	if err == nil {
-		_, err = p.Client.CoreV1().PersistentVolumes().Create(ctx, VolumeFor(p.Cluster, claim, class, zone), metav1.CreateOptions{})
+		_, err = p.Client.CoreV1().PersistentVolumes().Create(ctx, For(p.Cluster, claim, class, zone), metav1.CreateOptions{})
 	}
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		p.Recorder.Eventf(claim, corev1.EventTypeWarning, "ProvisioningFailed",
