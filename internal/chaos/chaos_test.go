@@ -171,7 +171,7 @@ func (w *world) calm() {
 		r.skew = 0
 	}
 	for _, e := range w.rows() {
-		w.busy[e.ID] = true
+		w.use(e.ID, true)
 	}
 	w.run(time.Hour)
 	for range 3 {
@@ -259,8 +259,14 @@ func (w *world) extend() {
 
 func (w *world) work() {
 	if id := w.anyone(); id != "" {
-		w.busy[id] = !w.busy[id]
-		w.busyFrom[id] = w.now
+		w.use(id, !w.busy[id])
+	}
+}
+
+// use says whether somebody uses it from now on.
+func (w *world) use(id string, busy bool) {
+	if w.busy[id] != busy {
+		w.busy[id], w.busyFrom[id] = busy, w.now
 	}
 }
 
