@@ -135,6 +135,7 @@ var benchmarks = []benchmark{
 			{"soak.goroutines_end", "", "", "goroutines in the last minute", heldHow},
 			{"soak.rss_mb_per_hour", "MB", "≤ 10", "growth of resident memory", growthHow},
 			{"soak.own_mb_per_hour", "MB", "", "growth of that without the pages of the program's file", growthHow},
+			{"soak.go_mb_per_hour", "MB", "", "growth of what Go keeps of that, free room included", growthHow},
 			{"soak.heap_mb_per_hour", "MB", "≤ 3", "growth of what a collection leaves of the heap", growthHow},
 			{"soak.goroutines_per_hour", "", "≤ 6", "growth of the number of goroutines", growthHow},
 			{"soak.files_per_hour", "", "≤ 3", "growth of the number of open files and connections", growthHow},

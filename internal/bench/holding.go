@@ -13,8 +13,15 @@ import (
 	"time"
 )
 
-// holding is what a daemon holds at a time.
-type holding struct{ rssMB, anonymousMB, heapMB, goroutines, files, storeMB float64 }
+// holding is what a daemon holds at a time. Of what is its own, goMB is what Go
+// keeps, free room included; the rest is SQLite's.
+type holding struct{ rssMB, anonymousMB, goMB, heapMB, goroutines, files, storeMB float64 }
+
+// least is of each thing the lesser.
+func (h holding) least(o holding) holding {
+	return holding{min(h.rssMB, o.rssMB), min(h.anonymousMB, o.anonymousMB), min(h.goMB, o.goMB), min(h.heapMB, o.heapMB),
+		min(h.goroutines, o.goroutines), min(h.files, o.files), min(h.storeMB, o.storeMB)}
+}
 
 // lookEvery is how often a minute is looked into. Of a minute counts the least:
 // what stays, not what passes through.
@@ -22,7 +29,7 @@ const lookEvery = 5 * time.Second
 
 // watchHoldings notes every minute what the daemon held, until ctx ends.
 func (k *soaking) watchHoldings(ctx context.Context) error {
-	fmt.Println("  minute  rss MB  own MB  heap MB  goroutines  files  store MB  environments")
+	fmt.Println("  minute  rss MB  own MB  Go's MB  heap MB  goroutines  files  store MB  environments")
 	for ctx.Err() == nil {
 		least, err := k.leastIn(ctx, time.Minute)
 		if err != nil {
@@ -32,12 +39,12 @@ func (k *soaking) watchHoldings(ctx context.Context) error {
 		k.mu.Lock()
 		lives := len(k.all)
 		k.mu.Unlock()
-		fmt.Printf("  %6d  %6.1f  %6.1f  %7.2f  %10.0f  %5.0f  %8.2f  %12d\n", len(k.minutes), least.rssMB, least.anonymousMB, least.heapMB, least.goroutines, least.files, least.storeMB, lives)
+		fmt.Printf("  %6d  %6.1f  %6.1f  %7.1f  %7.2f  %10.0f  %5.0f  %8.2f  %12d\n", len(k.minutes), least.rssMB, least.anonymousMB, least.goMB, least.heapMB, least.goroutines, least.files, least.storeMB, lives)
 	}
 	return ctx.Err()
 }
 
-// leastIn looks for a while; the store is what it is in the end.
+// leastIn looks for a while.
 func (k *soaking) leastIn(ctx context.Context, while time.Duration) (holding, error) {
 	least, err := k.holds(ctx)
 	for range while / lookEvery {
@@ -49,7 +56,7 @@ func (k *soaking) leastIn(ctx context.Context, while time.Duration) (holding, er
 		}
 		var h holding
 		h, err = k.holds(ctx)
-		least = holding{min(least.rssMB, h.rssMB), min(least.anonymousMB, h.anonymousMB), min(least.heapMB, h.heapMB), min(least.goroutines, h.goroutines), min(least.files, h.files), h.storeMB}
+		least = least.least(h)
 	}
 	return least, err
 }
@@ -62,6 +69,7 @@ func (k *soaking) holds(ctx context.Context) (holding, error) {
 		return holding{}, err
 	}
 	h := holding{rssMB: m["process_resident_memory_bytes"] / mb, heapMB: m["go_gc_heap_live_bytes"] / mb,
+		goMB:       (m["go_memstats_sys_bytes"] - m["go_memstats_heap_released_bytes"]) / mb,
 		goroutines: m["go_goroutines"], files: m["process_open_fds"]}
 	if h.rssMB == 0 || h.heapMB == 0 || h.goroutines == 0 || h.files == 0 {
 		return h, fmt.Errorf("/metrics tells not enough: %+v", h)
@@ -112,6 +120,7 @@ func (k *soaking) results() results {
 		"soak.minutes": float64(len(k.minutes)), "soak.environments": float64(len(k.all)), "soak.violations": float64(len(k.wrong)),
 		"soak.rss_mb_per_hour":        hourly(func(h holding) float64 { return h.rssMB }),
 		"soak.own_mb_per_hour":        hourly(func(h holding) float64 { return h.anonymousMB }),
+		"soak.go_mb_per_hour":         hourly(func(h holding) float64 { return h.goMB }),
 		"soak.heap_mb_per_hour":       hourly(func(h holding) float64 { return h.heapMB }),
 		"soak.goroutines_per_hour":    hourly(func(h holding) float64 { return h.goroutines }),
 		"soak.files_per_hour":         hourly(func(h holding) float64 { return h.files }),
