@@ -72,7 +72,7 @@ func TestWhatNobodyAskedForByRequestIsAudited(t *testing.T) {
 		e.State, e.ReadyAt, e.ExpiresAt = StateReady, t0.Add(-9*time.Hour), t0.Add(-2*time.Hour)
 		e.Ending = &Ending{At: t0.Add(-time.Hour), Cause: EndMaximum, ToldAt: t0.Add(-2 * time.Hour), Lead: 10 * time.Minute}
 		r.envs[e.ID] = e
-		j, err := s.Carry(t.Context(), PlanItem{Environment: e, Use: Use{Environment: e.ID}})
+		j, err := s.Carry(t.Context(), PlanItem{Environment: e, Use: Use{Environment: e.ID}, Judgement: Judgement{Action: ReapDelete, Cause: EndMaximum}})
 		if j.Action != ReapDelete {
 			t.Fatalf("got %+v; want it deleted", j)
 		}

@@ -39,7 +39,8 @@ func recently(p Policy) time.Duration {
 }
 
 // Assess is the truth table: any busy signal is active (until busy work has
-// gone on for longer than Policy.MaxBusy), a recent use is active, anything
+// gone on for longer than Policy.MaxBusy, and then only beside a kernel or a
+// terminal that was used by hand), a recent use is active, anything
 // that did not answer is unknown, and what is left is idle since the last use
 // or, when it was never used, since it was ready. It is pure.
 func Assess(p Policy, e Environment, u Use) Verdict {
@@ -52,7 +53,11 @@ func Assess(p Policy, e Environment, u Use) Verdict {
 		if p.MaxBusy == 0 || now.Sub(u.BusySince) < p.MaxBusy {
 			return Verdict{VerdictActive, now, s.Message}
 		}
-		return Verdict{VerdictIdle, u.BusySince.Add(p.MaxBusy),
+		typed := u.Activity.typed() // what only computes must not go on for ever; whoever types may
+		if now.Sub(typed) < recently(p) {
+			return Verdict{VerdictActive, typed, "last used " + ago(now.Sub(typed))}
+		}
+		return Verdict{VerdictIdle, latest(u.BusySince.Add(p.MaxBusy), typed),
 			fmt.Sprintf("busy without a pause for more than %s, which is the most that is waited for: %s", FormatDuration(p.MaxBusy), s.Message)}
 	}
 	if used := u.Activity.Last(); !used.IsZero() && now.Sub(used) < recently(p) {
@@ -147,7 +152,8 @@ const slack = 2 * time.Minute
 // is pure, so a dry run prints exactly what a real one does.
 //
 //   - Nothing ends before the end its owner was told of, nor while it is in use
-//     or nobody can tell, except at its maximum lifetime.
+//     or nobody can tell, except at its maximum lifetime. An end that was told
+//     stands while, for a short time, nobody can tell.
 //   - An end is announced before it comes, with each of the policy's warnings
 //     once; an end that was never announced, because nobody was running, is
 //     announced then and comes a little later, yet never past the maximum.
@@ -162,21 +168,51 @@ func Judge(p Policy, e Environment, u Use, now time.Time) Judgement {
 	}
 	end, cause, reason := endOf(p, e, u, now)
 	if end.IsZero() {
-		return Judgement{Action: ReapKeep, Reason: reason, Revive: e.Ending != nil}
+		return goesOn(Judgement{Action: ReapKeep, Reason: reason}, e, u, now)
 	}
 	j := Judgement{Action: ReapKeep, At: end, Cause: cause, Reason: reason}
-	leads := leadsFor(p, cause, u, now)
 	switch told := e.Ending; {
 	case told == nil:
 	case told.Cause == cause && end.Sub(told.At) <= slack:
 		j.At = told.At // what was promised, also when it would have come earlier
-		return promised(j, *told, leads, now)
+		return promised(j, *told, leadsFor(p, cause, u, now), now)
 	case told.shields(j):
 		j.At, j.Cause = told.At, told.Cause
 		j.Reason += " Its owner was told of " + clockTime(told.At) + ", and it does not end before."
 		return promised(j, *told, leadsFor(p, told.Cause, u, now), now)
 	}
-	return surprise(j, e, leads, now, maximum(p, e))
+	return surprise(p, e, u, j, now)
+}
+
+// goesOn: no end is near. What was announced for earlier is taken back, but
+// not by looks that could not tell: one that failed must not have its owner
+// told that it goes on, and then again that it ends.
+func goesOn(j Judgement, e Environment, u Use, now time.Time) Judgement {
+	switch told := e.Ending; {
+	case told == nil, stillEnds(e):
+	case told.Cause != EndMaximum && !told.Cause.ByCourse() && unsure(u, now):
+		j.At, j.Cause = told.At, told.Cause
+		j.Reason = "Its owner was told of " + clockTime(told.At) + "; whether somebody uses it cannot be told at the moment: " + inUse(u) + "."
+	default:
+		j.Revive = true
+	}
+	return j
+}
+
+// unsureFor is how long an announced end stands while nothing is known.
+const unsureFor = 15 * time.Minute
+
+// unsure reports whether the looks since it was last found idle tell neither
+// that it still is nor that somebody came back.
+func unsure(u Use, now time.Time) bool {
+	switch u.Verdict.Is {
+	case VerdictUnknown:
+		return now.Sub(first(u.UnknownSince, now)) < unsureFor
+	case VerdictIdle:
+		return u.IdleLooks < minIdleLooks
+	default:
+		return false
+	}
 }
 
 // notReady bounds what was asked for as a clock time and never became ready.
@@ -357,16 +393,15 @@ func promised(j Judgement, told Ending, leads []time.Duration, now time.Time) Ju
 }
 
 // surprise: the owner does not know of this end, or of another one.
-func surprise(j Judgement, e Environment, leads []time.Duration, now, hard time.Time) Judgement {
+func surprise(p Policy, e Environment, u Use, j Judgement, now time.Time) Judgement {
+	leads, hard := leadsFor(p, j.Cause, u, now), maximum(p, e)
 	due := slices.IndexFunc(leads, func(d time.Duration) bool { return j.At.Sub(now) <= d })
 	switch {
 	case len(leads) == 0 && !now.Before(j.At), !hard.IsZero() && !now.Before(hard):
 		j.Action = ReapDelete // there is nothing to say, or no time left to say it
 		return j
 	case due < 0:
-		// It ends later than any warning; what was announced for earlier is off.
-		j.Revive = e.Ending != nil && !stillEnds(e)
-		return j
+		return goesOn(j, e, u, now) // it ends later than any warning
 	}
 	// Whoever was not told in time gets the time of the last warning.
 	if least := leads[len(leads)-1]; j.At.Sub(now) < least/2 {

@@ -1,6 +1,7 @@
 package environment
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,13 @@ func quiet(after, now time.Duration) Use {
 	return Use{Ever: true, IdleLooks: 2, Activity: Activity{At: t0.Add(now)}, Verdict: Verdict{Is: VerdictIdle, Since: t0.Add(after), Reason: "last used a while ago"}}
 }
 
+// dark is a use of which nothing has been known since so long after t0.
+func dark(since time.Duration) Use {
+	u := verdict(VerdictUnknown)
+	u.UnknownSince = t0.Add(since)
+	return u
+}
+
 func verdict(is VerdictKind) Use { return Use{Ever: true, Verdict: Verdict{Is: is, Reason: "…"}} }
 
 func TestJudge(t *testing.T) {
@@ -64,10 +72,18 @@ func TestJudge(t *testing.T) {
 		{"never used has a longer grace", hub(), Use{IdleLooks: 9, Verdict: Verdict{Is: VerdictIdle, Since: t0}}, h, ReapKeep, EndUnused, 2 * h, false},
 		{"never used, to the end of its grace", hub(told(EndUnused, 2*h, 10*minute)), Use{IdleLooks: 9, Verdict: Verdict{Is: VerdictIdle, Since: t0}}, 2 * h, ReapDelete, EndUnused, 2 * h, false},
 
+		{"told of idleness, one look failed: it stands", hub(told(EndIdle, h+45*minute, 10*minute)), dark(h + 39*minute), h + 40*minute, ReapKeep, EndIdle, h + 45*minute, false},
+		{"told of idleness, and at its end nobody can tell", hub(told(EndIdle, h+45*minute, 10*minute)), dark(h + 40*minute), h + 50*minute, ReapKeep, EndIdle, h + 45*minute, false},
+		{"told of idleness, and nobody can tell for long", hub(told(EndIdle, h+45*minute, 10*minute)), dark(h + 40*minute), h + 55*minute, ReapKeep, EndDeadline, 4 * h, true},
+		{"told of idleness, nobody can tell, and its time is over soon", hub(told(EndIdle, 3*h+45*minute, 10*minute)), dark(3*h + 40*minute), 3*h + 50*minute, ReapWarn, EndDeadline, 4 * h, false},
+		{"told of idleness, dark, and idle at one look", hub(told(EndIdle, h+45*minute, 10*minute)), Use{Ever: true, IdleLooks: 1, Verdict: Verdict{Is: VerdictIdle, Since: t0.Add(h)}}, h + 50*minute, ReapKeep, EndIdle, h + 45*minute, false},
+		{"told of its deadline, and at it one look failed", hub(told(EndDeadline, 4*h, 10*minute)), dark(4 * h), 4*h + minute, ReapKeep, EndDeadline, 4 * h, false},
+		{"dark at its maximum", hub(told(EndIdle, 8*h-minute, 10*minute)), dark(8*h - minute), 8 * h, ReapDelete, EndMaximum, 8 * h, false},
+
 		{"deadline: first warning", hub(), verdict(VerdictActive), 3*h + 30*minute, ReapWarn, EndDeadline, 4 * h, false},
 		{"deadline, idle", hub(told(EndDeadline, 4*h, 10*minute)), quiet(3*h+50*minute, 4*h), 4 * h, ReapDelete, EndDeadline, 4 * h, false},
 		{"deadline, in use: it may finish", hub(told(EndDeadline, 4*h, 10*minute)), verdict(VerdictActive), 4 * h, ReapKeep, EndMaximum, 8 * h, true},
-		{"deadline, nobody knows: it stays", hub(told(EndDeadline, 4*h, 10*minute)), verdict(VerdictUnknown), 5 * h, ReapKeep, EndMaximum, 8 * h, true},
+		{"deadline, nobody knows: it stays", hub(told(EndDeadline, 4*h, 10*minute)), dark(4 * h), 5 * h, ReapKeep, EndMaximum, 8 * h, true},
 		{"past its time and idle since", hub(), quiet(5*h, 5*h), 5*h + 11*minute, ReapWarn, EndDeadline, 5*h + 21*minute, false},
 		{"past its time, told, idle", hub(told(EndDeadline, 5*h+21*minute, 10*minute)), quiet(5*h, 5*h), 5*h + 21*minute, ReapDelete, EndDeadline, 5*h + 21*minute, false},
 		{"its maximum is the end, in use or not", hub(told(EndMaximum, 8*h, 10*minute)), verdict(VerdictActive), 8 * h, ReapDelete, EndMaximum, 8 * h, false},
@@ -143,6 +159,9 @@ func TestAssess(t *testing.T) {
 		{"any busy signal", []Signal{{Kind: SignalQuiet, Last: at(time.Hour)}, busy}, Use{BusySince: at(time.Hour)}, time.Time{}, VerdictActive, now, "kernel"},
 		{"busy beats unknown", []Signal{{Kind: SignalUnknown}, busy}, Use{BusySince: now}, time.Time{}, VerdictActive, now, "kernel"},
 		{"busy for too long", []Signal{busy}, Use{BusySince: at(3 * time.Hour)}, time.Time{}, VerdictIdle, now, "3h"},
+		{"busy for too long, and somebody types beside it", []Signal{busy, {Source: "kernel", Kind: SignalQuiet, Last: at(minute)}}, Use{BusySince: at(3 * time.Hour)}, time.Time{}, VerdictActive, at(minute), "1m ago"},
+		{"busy for too long, and somebody typed a while ago", []Signal{busy, {Source: "terminal", Kind: SignalQuiet, Last: at(10 * minute)}}, Use{BusySince: at(4 * time.Hour)}, time.Time{}, VerdictIdle, at(10 * minute), "3h"},
+		{"busy for too long, and it prints", []Signal{busy, {Source: "hub", Kind: SignalQuiet, Last: at(minute)}}, Use{BusySince: at(3 * time.Hour)}, time.Time{}, VerdictIdle, now, "3h"},
 		{"used lately", []Signal{{Kind: SignalQuiet, Last: at(6 * minute)}}, Use{Ever: true}, time.Time{}, VerdictActive, at(6 * minute), "6m ago"},
 		{"used lately, and something does not answer", []Signal{{Kind: SignalQuiet, Last: at(minute)}, {Kind: SignalUnknown}}, Use{Ever: true}, time.Time{}, VerdictActive, at(minute), ""},
 		{"quiet, and something does not answer", []Signal{{Kind: SignalQuiet, Last: at(time.Hour)}, {Kind: SignalUnknown, Message: "the hub does not answer"}}, Use{Ever: true}, time.Time{}, VerdictUnknown, now, "hub"},
@@ -168,6 +187,45 @@ func TestLearnCountsLooksThatAreApart(t *testing.T) {
 	}
 	if a, b, c := look(time.Hour), look(time.Hour+30*time.Second), look(time.Hour+2*minute); a != 1 || b != 1 || c != 2 {
 		t.Errorf("got %d, %d, %d; want 1, 1, 2: two looks within a minute prove no more than one", a, b, c)
+	}
+}
+
+// TestLooksThatCannotTell: they make idleness neither surer nor less sure.
+func TestLooksThatCannotTell(t *testing.T) {
+	var u Use
+	var got []int
+	for n, kind := range []SignalKind{SignalQuiet, SignalUnknown, SignalQuiet, SignalUnknown, SignalBusy, SignalUnknown, SignalQuiet} {
+		u.Learn(judged, hub(), Activity{At: t0.Add(time.Hour + time.Duration(n)*2*minute), Signals: []Signal{{Kind: kind}}}, nil)
+		got = append(got, u.IdleLooks)
+	}
+	if want := []int{1, 1, 2, 2, 0, 0, 1}; !slices.Equal(got, want) {
+		t.Errorf("got %v; want %v", got, want)
+	}
+}
+
+// TestAClockThatIsSetBack: what was seen and booked while it was a day ahead
+// keeps nobody from looking, and nothing is booked twice.
+func TestAClockThatIsSetBack(t *testing.T) {
+	var u Use
+	look := func(after time.Duration, kind SignalKind) {
+		u.Learn(judged, hub(), Activity{At: t0.Add(after), Signals: []Signal{{Kind: kind}}}, nil)
+		u.Spend(1, t0, t0.Add(after))
+	}
+	look(24*time.Hour, SignalBusy)
+	if now := t0.Add(time.Hour); !u.Due(Judge(judged, hub(), u, now), now) {
+		t.Error("it is not looked at before the time of the look that was wrong")
+	}
+	look(time.Hour, SignalBusy)
+	if !u.BusySince.Equal(t0.Add(time.Hour)) {
+		t.Errorf("busy since %s, which is to come", u.BusySince)
+	}
+	look(25*time.Hour, SignalQuiet)
+	sum := 0.0
+	for _, usd := range u.Spent {
+		sum += usd
+	}
+	if sum != 25 {
+		t.Errorf("25 hours at a dollar: booked %v", sum)
 	}
 }
 

@@ -137,7 +137,7 @@ func (l *life) extend() {
 	switch {
 	case err != nil && MessageOf(err) == "":
 		l.Fatal("refused without a reason")
-	case err == nil && (l.ended || e.ExpiresAt.Equal(before.ExpiresAt) || l.row().Ending != nil):
+	case err == nil && (l.ended || e.ExpiresAt.Before(l.now.Add(30*minute)) || e.ExpiresAt.Equal(before.ExpiresAt) || l.row().Ending != nil):
 		l.Fatalf("an extension that changed nothing: %+v", e)
 	}
 	if err == nil {

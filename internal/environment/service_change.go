@@ -118,7 +118,7 @@ func (s *Service) Extend(ctx context.Context, who Caller, id string, d time.Dura
 		if policy.Extensions > 0 && e.Extensions >= policy.Extensions && who.Role == RoleStudent {
 			return Event{}, Invalid("duration", "It was extended %s already, which is all that is allowed; ask the staff of the course for more.", count(e.Extensions, "time", "times"))
 		}
-		until, err := extended(*e, policy, d)
+		until, err := extended(*e, policy, d, now)
 		if err != nil {
 			return Event{}, err
 		}
@@ -150,19 +150,20 @@ func (s *Service) LongestExtension(who Caller, e Environment) time.Duration {
 	if policy.Extension > 0 && who.Role == RoleStudent {
 		longest = policy.Extension
 	}
+	from, start := lifeOf(e, s.clock())
 	if policy.MaxTTL > 0 {
-		from, start := lifeOf(e)
 		longest = min(longest, policy.MaxTTL-from.Sub(start))
 	}
-	if from, start := lifeOf(e); e.CourseEnd != nil && !start.IsZero() {
+	if e.CourseEnd != nil && !start.IsZero() {
 		longest = min(longest, e.CourseEnd.At.Sub(from))
 	}
 	return longest
 }
 
 // lifeOf is the present deadline and what the lifetime counts from; before
-// ready, a lifetime after the zero time.
-func lifeOf(e Environment) (deadline, start time.Time) {
+// ready, a lifetime after the zero time. What goes on past its deadline since
+// it is in use has now for one: time is added to that.
+func lifeOf(e Environment, now time.Time) (deadline, start time.Time) {
 	deadline, start = e.ExpiresAt, e.ReadyAt
 	if start.IsZero() && deadline.IsZero() {
 		deadline = time.Time{}.Add(e.Spec.TTL)
@@ -170,13 +171,16 @@ func lifeOf(e Environment) (deadline, start time.Time) {
 	if start.IsZero() && !e.ExpiresAt.IsZero() {
 		start = e.CreatedAt
 	}
+	if !start.IsZero() && !deadline.IsZero() {
+		deadline = latest(deadline, now)
+	}
 	return deadline, start
 }
 
 // extended returns the new deadline; before ready, as a lifetime after the
 // zero time.
-func extended(e Environment, p Policy, d time.Duration) (time.Time, error) {
-	from, start := lifeOf(e)
+func extended(e Environment, p Policy, d time.Duration, now time.Time) (time.Time, error) {
+	from, start := lifeOf(e, now)
 	until := from.Add(d)
 	if end := e.CourseEnd; end != nil && !start.IsZero() && until.After(end.At) {
 		return until, Invalid("duration", "Its course ends it at %s whatever is added; ask the staff of the course.", clockTime(end.At))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 )
 
 // Roster keeps the classes. Members may change at any time: a command reads
@@ -71,7 +72,7 @@ func (s *Service) CourseUp(ctx context.Context, who Caller, course string) (Batc
 	}
 	batch := Batch{Course: course}
 	for _, member := range class.Subjects() {
-		item, err := s.upFor(ctx, who, class, member, live[member])
+		item, err := s.upFor(ctx, who, class, member, live[member], s.clock())
 		batch.Items = append(batch.Items, item)
 		if err != nil {
 			return batch, err
@@ -80,10 +81,15 @@ func (s *Service) CourseUp(ctx context.Context, who Caller, course string) (Batc
 	return batch, nil
 }
 
-// upFor is one member's part of CourseUp. Its error means that going on is of
-// no use.
-func (s *Service) upFor(ctx context.Context, who Caller, class Course, member string, have []Environment) (BatchItem, error) {
+// upFor is one member's part of a class that began at a time. Its error means
+// that going on is of no use.
+func (s *Service) upFor(ctx context.Context, who Caller, class Course, member string, have []Environment, began time.Time) (BatchItem, error) {
 	if len(have) > 0 { // of whatever profile: one is enough to take part
+		for _, e := range have {
+			if err := s.rejoin(ctx, who, e, began); err != nil {
+				return refused(ctx, member, e.ID, err)
+			}
+		}
 		return BatchItem{Subject: member, Environment: have[0].ID, Outcome: OutcomeExisting}, nil
 	}
 	e, created, err := s.Up(ctx, who, Request{Owner: member, Course: class.ID, Profile: class.Profile})
@@ -95,6 +101,26 @@ func (s *Service) upFor(ctx context.Context, who Caller, class Course, member st
 		item.Outcome = OutcomeStarted
 	}
 	return item, nil
+}
+
+// rejoin takes back that a class was over, once the next has begun: who pauses
+// in the middle of it is not to lose what they have for the end of the last.
+func (s *Service) rejoin(ctx context.Context, who Caller, e Environment, began time.Time) error {
+	over := func(e Environment) bool { return !e.ClassOver.IsZero() && e.ClassOver.Before(began) }
+	if !over(e) {
+		return nil
+	}
+	_, err := s.change(ctx, who, ActionChange, e.ID, 0, func(e *Environment, now time.Time) (Event, error) {
+		if e.Desired == Absent || !over(*e) {
+			return Event{}, nil
+		}
+		e.ClassOver = time.Time{}
+		if e.Ending != nil && e.Ending.Cause == EndClass {
+			e.Ending = nil
+		}
+		return event(*e, EventKept, who.Subject, "Its next class has begun.", now), nil
+	})
+	return err
 }
 
 // refused tells a refusal of one person, which is an outcome, from a failure of

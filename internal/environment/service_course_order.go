@@ -217,7 +217,7 @@ func (s *Service) orderUp(ctx context.Context, o CourseOrder, class Course, memb
 			return BatchItem{Subject: member, Environment: id, Outcome: OutcomeKept, Reason: reason}, err
 		}
 	}
-	return s.upFor(ctx, o.By, class, member, have)
+	return s.upFor(ctx, o.By, class, member, have, o.At)
 }
 
 // endOrder writes that an order is over, together with the event from which

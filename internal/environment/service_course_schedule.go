@@ -87,7 +87,7 @@ func (s *Service) attendUp(ctx context.Context, o Occasion, class Course, member
 			return []BatchItem{{Subject: member, Environment: id, Outcome: OutcomeKept, Reason: reason}}, nil
 		}
 	}
-	item, err := s.upFor(ctx, o.caller(), class, member, have)
+	item, err := s.upFor(ctx, o.caller(), class, member, have, o.At)
 	return []BatchItem{item}, err
 }
 

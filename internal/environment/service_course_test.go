@@ -219,6 +219,46 @@ func TestAScheduleNeverUndoesWhatAPersonDidLater(t *testing.T) {
 	}
 }
 
+// TestTheNextClassTakesBackThatTheLastWasOver: by schedule or by hand, whoever
+// has something takes part with it; an end of before is not its end.
+func TestTheNextClassTakesBackThatTheLastWasOver(t *testing.T) {
+	over := t0.Add(-time.Hour)
+	begins := func(at time.Time) func(*testing.T, *Service) {
+		return func(t *testing.T, s *Service) {
+			if _, err := s.Attend(t.Context(), Occasion{Schedule: "lab", Course: "de", Action: ScheduleUp, At: at}, []string{"alice"}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		up   func(*testing.T, *Service)
+		want time.Time
+	}{
+		"by schedule":               {begins(t0), time.Time{}},
+		"a class of before its end": {begins(over.Add(-time.Hour)), over},
+		"by hand": {func(t *testing.T, s *Service) {
+			if _, err := s.CourseUp(t.Context(), teacher, "de"); err != nil {
+				t.Error(err)
+			}
+		}, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, r := newClass("alice")
+			r.envs["e1"] = Environment{ID: "e1", Owner: "alice", Course: "de", Profile: "dask", State: StateReady, Desired: Present, CreatedAt: t0.Add(-3 * time.Hour),
+				ReadyAt: t0.Add(-2 * time.Hour), ClassOver: over, Ending: &Ending{At: t0.Add(10 * time.Minute), Cause: EndClass}, Version: 1}
+			c.up(t, s)
+			c.up(t, s)
+			e := r.envs["e1"]
+			if !e.ClassOver.Equal(c.want) || (e.Ending == nil) != c.want.IsZero() {
+				t.Errorf("got a class over at %s, told %+v; want %s", e.ClassOver, e.Ending, c.want)
+			}
+			if events := len(r.events); c.want.IsZero() != (events == 1) {
+				t.Errorf("got %d events", events)
+			}
+		})
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
 
 func TestScheduleMarks(t *testing.T) {

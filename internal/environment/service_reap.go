@@ -170,13 +170,14 @@ func (u *Use) Spend(usdPerHour float64, from, now time.Time) {
 		u.Spent = map[string]float64{}
 	}
 	perDay(from, now, usdPerHour, func(day string, usd float64) { u.Spent[day] += usd })
-	u.SpentUntil = now
+	u.SpentUntil = latest(u.SpentUntil, now) // a clock that is set back books nothing twice
 }
 
 // Carry does what Consider said, if that still holds for the row as it is
 // now: an extension that came in between is read, and wins. What would end
 // because nobody uses it is looked at again when its last look is not fresh: a
-// run over many takes minutes, in which work begins.
+// run over many takes minutes, in which work begins. A warning that comes too
+// late for its end becomes no deletion: nobody looked right before.
 func (s *Service) Carry(ctx context.Context, i PlanItem) (Judgement, error) {
 	var j Judgement
 	if i.RestsOnUse() {
@@ -189,6 +190,9 @@ func (s *Service) Carry(ctx context.Context, i PlanItem) (Judgement, error) {
 		use := i.Use
 		use.Verdict = Assess(s.TermsFor(*e).Policy, *e, use) // a lease may be new
 		j = Judge(s.TermsFor(*e).Policy, *e, use, now)
+		if j.Action == ReapDelete && i.Judgement.Action != ReapDelete {
+			j.Action, j.Reason = ReapKeep, j.Reason+" The next run looks first."
+		}
 		e.LastActivityAt = latest(e.LastActivityAt, use.Activity.Last())
 		return carry(e, j, now), nil
 	})

@@ -43,6 +43,18 @@ func (a Activity) Last() time.Time {
 	return last
 }
 
+// typed is when somebody last used a kernel that computes nothing now, or a
+// terminal; zero for never. The times of hubs and servers move by themselves
+// while something that computes prints.
+func (a Activity) typed() (last time.Time) {
+	for _, s := range a.Signals {
+		if s.Kind == SignalQuiet && (s.Source == "kernel" || s.Source == "terminal") {
+			last = latest(last, s.Last)
+		}
+	}
+	return last
+}
+
 // first signal of a kind.
 func (a Activity) find(kind SignalKind) (Signal, bool) {
 	for _, s := range a.Signals {
@@ -60,8 +72,8 @@ type Use struct {
 	Environment string   `json:"environment"`
 	Activity    Activity `json:"activity"` // the last look
 	Verdict     Verdict  `json:"verdict"`  // what was made of it
-	// IdleLooks counts the looks in a row that found it idle; one is not enough
-	// to act on.
+	// IdleLooks counts the looks that found it idle since one found it in use;
+	// one is not enough to act on. A look that could not tell counts for neither.
 	IdleLooks int `json:"idleLooks"`
 	// BusySince and UnknownSince are when the present stretch began; zero
 	// outside of one. Time in which nothing was known of busy work is taken out
@@ -128,11 +140,12 @@ func looksWithin(p Policy) time.Duration {
 
 // Due says whether it is time for another look: now and then, before
 // something is done, and as soon as a look would find it idle that did not.
+// A look of the future was taken by a clock that was wrong.
 func (u Use) Due(j Judgement, now time.Time) bool {
 	age, every := now.Sub(u.Activity.At), first(u.Every, lookEvery)
 	acts := j.Action == ReapWarn || j.Action == ReapDelete
 	turns := u.IdleLooks == 1 || u.Verdict.Is == VerdictActive && now.Sub(u.Verdict.Since) >= recent
-	return age >= every || acts && age >= min(lookFresh, every) || turns && age >= min(lookApart, every)
+	return age < 0 || age >= every || acts && age >= min(lookFresh, every) || turns && age >= min(lookApart, every)
 }
 
 // Learn takes a look into what is remembered and returns the new verdict.
@@ -141,14 +154,14 @@ func (u Use) Due(j Judgement, now time.Time) bool {
 func (u *Use) Learn(p Policy, e Environment, a Activity, memory map[string]string) Verdict {
 	u.Every = looksWithin(p)
 	before := u.Activity.At
-	again := a.At.Sub(before) >= min(lookApart, first(u.Every, lookEvery))
+	again := a.At.Before(before) || a.At.Sub(before) >= min(lookApart, first(u.Every, lookEvery))
 	u.Environment, u.Activity, u.Memory = e.ID, a, memory
 	if !a.Last().IsZero() {
 		u.Ever = true
 	}
 	_, busy := a.find(SignalBusy)
 	if busy {
-		u.BusySince = first(u.BusySince, a.At)
+		u.BusySince = earliest(first(u.BusySince, a.At), a.At)
 	}
 	u.Ever = u.Ever || busy
 	u.Verdict = Assess(p, e, *u)
@@ -156,15 +169,15 @@ func (u *Use) Learn(p Policy, e Environment, a Activity, memory map[string]strin
 	case busy:
 	case u.Verdict.Is == VerdictUnknown && !u.BusySince.IsZero():
 		// Not seen is neither a pause nor work: it counts for neither.
-		u.BusySince = u.BusySince.Add(a.At.Sub(before))
+		u.BusySince = u.BusySince.Add(max(a.At.Sub(before), 0))
 	default:
 		u.BusySince = time.Time{}
 	}
 	u.UnknownSince = stretch(u.UnknownSince, u.Verdict.Is == VerdictUnknown, a.At)
 	switch {
-	case u.Verdict.Is != VerdictIdle:
+	case u.Verdict.Is == VerdictActive:
 		u.IdleLooks = 0
-	case again || u.IdleLooks == 0:
+	case u.Verdict.Is == VerdictIdle && (again || u.IdleLooks == 0):
 		u.IdleLooks++
 	}
 	return u.Verdict
@@ -178,6 +191,6 @@ func stretch(since time.Time, on bool, now time.Time) time.Time {
 	case since.IsZero():
 		return now
 	default:
-		return since
+		return earliest(since, now)
 	}
 }

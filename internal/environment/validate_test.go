@@ -104,13 +104,19 @@ func TestAuthorize(t *testing.T) {
 func TestExtended(t *testing.T) {
 	p := Policy{MaxTTL: 8 * time.Hour}
 	ready := Environment{ReadyAt: t0, ExpiresAt: t0.Add(4 * time.Hour)}
-	if got, err := extended(ready, p, 4*time.Hour); err != nil || !got.Equal(t0.Add(8*time.Hour)) {
+	if got, err := extended(ready, p, 4*time.Hour, t0); err != nil || !got.Equal(t0.Add(8*time.Hour)) {
 		t.Errorf("up to the maximum: got %v, %v", got, err)
 	}
-	if _, err := extended(ready, p, 4*time.Hour+time.Minute); CodeOf(err) != CodeInvalid || !strings.Contains(err.Error(), "4h") {
+	if _, err := extended(ready, p, 4*time.Hour+time.Minute, t0); CodeOf(err) != CodeInvalid || !strings.Contains(err.Error(), "4h") {
 		t.Errorf("beyond the maximum: got %v; want invalid, naming the 4h left", err)
 	}
-	if _, err := extended(Environment{Spec: Spec{TTL: 7 * time.Hour}}, p, 2*time.Hour); CodeOf(err) != CodeInvalid {
+	if got, err := extended(ready, p, time.Hour, t0.Add(6*time.Hour)); err != nil || !got.Equal(t0.Add(7*time.Hour)) {
+		t.Errorf("past its time, in use: got %v, %v; want an hour from now", got, err)
+	}
+	if _, err := extended(ready, p, 3*time.Hour, t0.Add(6*time.Hour)); CodeOf(err) != CodeInvalid || !strings.Contains(err.Error(), "2h can") {
+		t.Errorf("past its time, beyond the maximum: got %v; want invalid, naming the 2h left", err)
+	}
+	if _, err := extended(Environment{Spec: Spec{TTL: 7 * time.Hour}}, p, 2*time.Hour, t0); CodeOf(err) != CodeInvalid {
 		t.Errorf("before ready, beyond the maximum: got %v; want invalid", err)
 	}
 }

@@ -56,6 +56,7 @@ type commands struct {
 	panics  atomic.Bool
 	dark    func(id string) bool // does not answer for as long as it is asked; nil: all do
 	asked   []string
+	acted   func() // after an act; nil for nothing
 }
 
 func (c *commands) Reapable(context.Context) ([]string, error) {
@@ -87,6 +88,9 @@ func (c *commands) Recall(_ context.Context, id string) (environment.PlanItem, e
 
 func (c *commands) Carry(_ context.Context, i environment.PlanItem) (environment.Judgement, error) {
 	c.carried = append(c.carried, i.Environment.ID)
+	if c.acted != nil {
+		c.acted()
+	}
 	return i.Judgement, nil
 }
 
@@ -197,6 +201,16 @@ func TestSweepDoesNothingWhenDryOrPaused(t *testing.T) {
 		if len(c.carried) > 0 || got.Deleted > 0 || got.Items[0].Judgement.Action != environment.ReapDelete || got.Paused != test.paused {
 			t.Errorf("%s: got %v and %+v; want the plan and nothing done", test.name, c.carried, got)
 		}
+	}
+}
+
+// TestAPauseHoldsForARunThatHasBegun: a run takes minutes.
+func TestAPauseHoldsForARunThatHasBegun(t *testing.T) {
+	c := &commands{plan: map[string]environment.Judgement{"a": ends(environment.EndDeadline, 0), "b": ends(environment.EndDeadline, time.Minute)}}
+	c.acted = func() { c.state.Paused = true }
+	got := sweep(t, reaper(t, c, 0), Options{})
+	if got.Deleted != 1 || len(c.carried) != 1 || got.Items[1].Judgement.Skip != environment.SkipPaused {
+		t.Errorf("got %d ended (%v), the other %+v; want one, and the other left", got.Deleted, c.carried, got.Items[1].Judgement)
 	}
 }
 

@@ -216,6 +216,10 @@ func (r *Reaper) held(items []environment.PlanItem, o Options) string {
 func (r *Reaper) carry(ctx context.Context, acts []*environment.PlanItem, report *Report) {
 	slices.SortStableFunc(acts, func(a, b *environment.PlanItem) int { return rank(a) - rank(b) })
 	for _, item := range acts {
+		if r.pausedNow(ctx) {
+			skip(&item.Judgement, environment.SkipPaused, "The reaper was paused.")
+			continue
+		}
 		j, err := r.Commands.Carry(ctx, *item)
 		if err != nil {
 			report.Failed++
@@ -234,6 +238,13 @@ func (r *Reaper) carry(ctx context.Context, acts []*environment.PlanItem, report
 		default: // it was extended or used in between
 		}
 	}
+}
+
+// pausedNow is asked before each act: a run takes minutes, and whoever pauses it
+// wants nothing more to end. Where nobody answers, the act will tell.
+func (r *Reaper) pausedNow(ctx context.Context) bool {
+	state, err := r.Commands.Reaper(ctx)
+	return err == nil && state.Paused
 }
 
 func rank(i *environment.PlanItem) int {
