@@ -71,7 +71,7 @@ func (s *Server) observe(c *gin.Context) {
 	switch {
 	case c.Writer.Status() >= http.StatusInternalServerError:
 		level = slog.LevelError
-	case route == "/healthz" || route == "/readyz" || route == "/metrics":
+	case route == "/" || route == "/healthz" || route == "/readyz" || route == "/metrics":
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{slog.String("request_id", t.id), slog.String("method", c.Request.Method),

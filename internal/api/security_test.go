@@ -138,7 +138,7 @@ func TestWhatIsAudited(t *testing.T) {
 
 func TestEveryAnswerIsGuarded(t *testing.T) {
 	s, _ := guarded(t, Rate{})
-	for _, path := range []string{"/healthz", "/docs", "/openapi.json", "/nothing", Base + "/environments", Base + "/environments/nonesuch"} {
+	for _, path := range []string{"/", "/healthz", "/docs", "/openapi.json", "/nothing", Base + "/environments", Base + "/environments/nonesuch"} {
 		h := asks(s, http.MethodGet, path, "alice", "203.0.113.9", "").Header()
 		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"} {
 			if got := h.Get(name); got != want {

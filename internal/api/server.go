@@ -172,6 +172,8 @@ func (s *Server) pages(metrics http.Handler) error {
 		c.JSON(http.StatusOK, gin.H{"status": "ok", "version": s.version})
 	})
 	s.engine.GET("/readyz", s.readyz)
+	s.engine.GET("/", welcome)
+	s.engine.HEAD("/", welcome)
 	if metrics != nil {
 		s.engine.GET("/metrics", gin.WrapH(metrics))
 	}
@@ -194,6 +196,13 @@ func (s *Server) pages(metrics http.Handler) error {
 	s.engine.GET("/docs/docs.js", serve("docs.js", "text/javascript; charset=utf-8"))
 	s.engine.GET("/docs/docs.css", serve("docs.css", "text/css; charset=utf-8"))
 	return nil
+}
+
+// welcome answers whoever has only the address: people who follow it, and load
+// balancers, some of which send nobody to a backend that answers / with 404. It
+// says of the store and the cloud nothing; readiness is that of /readyz.
+func welcome(c *gin.Context) {
+	c.JSON(http.StatusOK, gin.H{"service": "daskbot", "docs": "/docs", "openapi": "/openapi.json"})
 }
 
 // readyz answers for everything, or with ?exclude=cloud for what it takes to

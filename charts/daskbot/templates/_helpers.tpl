@@ -52,6 +52,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.config.server.addr | toString | splitList ":" | last }}
 {{- end }}
 
+{{- /* What says whether a pod is sent requests: store and queue, not the cloud. */ -}}
+{{- define "daskbot.readyPath" -}}
+/readyz?exclude=cloud
+{{- end }}
+
 {{- /* How many daemons run: none while something is done to their store. */ -}}
 {{- define "daskbot.replicas" -}}
 {{- .Values.maintenance.args | empty | ternary .Values.replicas 0 -}}

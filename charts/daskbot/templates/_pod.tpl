@@ -93,7 +93,7 @@ livenessProbe: # the process alone: a cloud that does not answer is no reason to
 # Store and queue. A cloud that does not answer is no reason to send people away:
 # what they ask for is written down, and done when it answers.
 readinessProbe:
-  httpGet: {path: "/readyz?exclude=cloud", port: http}
+  httpGet: {path: {{ include "daskbot.readyPath" . | quote }}, port: http}
   timeoutSeconds: 10
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}
 lifecycle: # time for load balancers to look elsewhere

@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/daskbot/daskbot/internal/config"
 )
@@ -135,6 +136,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"no such service account":     {map[string]any{"serviceAccount": map[string]any{"googleServiceAccount": "daskbot"}}, "googleServiceAccount"},
 		"a digest that is none":       {map[string]any{"image": map[string]any{"digest": "sha256:1"}}, "digest"},
 		"maintenance of no kind":      {map[string]any{"maintenance": map[string]any{"args": []any{"serve"}}}, "maintenance"},
+		"a timeout that is no time":   {map[string]any{"httpRoute": map[string]any{"timeouts": map[string]any{"request": "never"}}}, "request"},
 		"a route from nowhere":        {map[string]any{"httpRoute": map[string]any{"enabled": true}}, "parentRefs"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,6 +159,41 @@ func merge(values, changes map[string]any) {
 			continue
 		}
 		values[key] = change
+	}
+}
+
+// TestTheRouteIsOneThatGKETakes: its Gateway refuses a route with timeouts, and
+// asks for / unless a policy says what.
+func TestTheRouteIsOneThatGKETakes(t *testing.T) {
+	values := valuesSets(t)["postgres"]
+	all := objects(t, values)
+	if rule := one[*gateway.HTTPRoute](t, all).Spec.Rules[0]; rule.Timeouts != nil {
+		t.Errorf("timeouts: got %v, want none that nobody asked for", rule.Timeouts)
+	}
+	merge(values, map[string]any{"httpRoute": map[string]any{"timeouts": map[string]any{"request": "0s"}}})
+	if got := one[*gateway.HTTPRoute](t, objects(t, values)).Spec.Rules[0].Timeouts; got == nil || got.Request == nil || *got.Request != "0s" {
+		t.Errorf("timeouts: got %v, want those of the values", got)
+	}
+	const template = "daskbot/templates/healthcheckpolicy.yaml"
+	files, err := render(t, values)
+	if err != nil || files[template] != "" {
+		t.Fatalf("got %q, %v; want no policy where nobody asked for one: other clusters do not know the kind", files[template], err)
+	}
+	merge(values, map[string]any{"httpRoute": map[string]any{"gkeHealthCheck": true}})
+	if files, err = render(t, values); err != nil {
+		t.Fatal(err)
+	}
+	policy, err := chartutil.ReadValues([]byte(files[template]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"default": map[string]any{"checkIntervalSec": 15., "timeoutSec": 10.,
+			"config": map[string]any{"type": "HTTP", "httpHealthCheck": map[string]any{"requestPath": podOf(t, all).Spec.Containers[0].ReadinessProbe.HTTPGet.Path}}},
+		"targetRef": map[string]any{"group": "", "kind": "Service", "name": "bot-daskbot"},
+	}
+	if diff := cmp.Diff(want, policy["spec"]); diff != "" || policy["apiVersion"] != "networking.gke.io/v1" || policy["kind"] != "HealthCheckPolicy" {
+		t.Errorf("%v %v (-want +got):\n%s", policy["apiVersion"], policy["kind"], diff)
 	}
 }
 
