@@ -103,7 +103,7 @@ func toDisk(path string) error {
 // Restore reads a backup into the empty store at cfg.URL, bringing it up to
 // date; the file stays as it is. What was made in the cloud after the backup
 // is not known then: the orphan sweep finds it. CodeConflict means that the
-// store is not empty.
+// store is not empty, CodeInvalid that the file is no backup.
 func Restore(ctx context.Context, cfg Config, file string) (copied Copied, err error) {
 	dir, err := os.MkdirTemp("", "daskbot-restore-")
 	if err != nil {
@@ -115,12 +115,46 @@ func Restore(ctx context.Context, cfg Config, file string) (copied Copied, err e
 	if err := copyFile(file, backup); err != nil {
 		return nil, &environment.Error{Code: environment.CodeNotFound, Message: fmt.Sprintf("The backup %s cannot be read.", file), Err: err}
 	}
-	return Migrate(ctx, Config{URL: "sqlite:" + backup, Log: cfg.Log}, cfg)
+	if err := isStore(ctx, backup, file); err != nil {
+		return nil, err
+	}
+	return copyAll(ctx, Config{URL: "sqlite:" + backup, Log: cfg.Log}, cfg)
 }
 
 // Migrate copies one store into another, which must be empty. Neither may be
-// in use by a daemon; for SQLite that is enforced.
+// in use by a daemon; for SQLite that is enforced. CodeNotFound means that there
+// is no such SQLite file to copy, CodeInvalid that it holds no store.
 func Migrate(ctx context.Context, from, to Config) (copied Copied, err error) {
+	if path, ok := strings.CutPrefix(from.URL, "sqlite:"); ok {
+		if err := isStore(ctx, path, path); err != nil {
+			return nil, err
+		}
+	}
+	return copyAll(ctx, from, to)
+}
+
+// isStore refuses a file that never was a store, and that opening would make
+// one: everything in it would then arrive, which is nothing, and whoever moves
+// on from there has lost the record of what costs money. The error calls the
+// file by name.
+func isStore(ctx context.Context, path, name string) error {
+	if _, err := os.Stat(path); err != nil {
+		return &environment.Error{Code: environment.CodeNotFound, Message: fmt.Sprintf("There is no file %s, or it may not be read.", name), Err: err}
+	}
+	db, err := sql.Open("sqlite", readOnlyURL(path))
+	if err != nil {
+		return translate(err)
+	}
+	defer func() { _ = db.Close() }() // nothing was written
+	var tables int
+	err = db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'goose_db_version'`).Scan(&tables)
+	if tables == 0 && (err == nil || noDatabase(err)) {
+		return &environment.Error{Code: environment.CodeInvalid, Message: fmt.Sprintf("The file %s holds no store of daskbot's, and nothing was copied; is it the right one?", name), Err: err}
+	}
+	return translate(err)
+}
+
+func copyAll(ctx context.Context, from, to Config) (copied Copied, err error) {
 	source, err := Open(ctx, from)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +113,45 @@ func TestMigrate(t *testing.T) {
 				t.Errorf("the source cannot be copied again: %v", err)
 			}
 		})
+	}
+}
+
+// TestWhatNeverWasAStoreIsNotCopied: all of nothing would arrive, and look like
+// a success.
+func TestWhatNeverWasAStoreIsNotCopied(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range map[string]string{"empty": "", "text": strings.Repeat("no database ", 1000)} {
+		if err := os.WriteFile(file(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, _ := tables(t, "sqlite:"+file("of another program"))
+	if _, err := db.ExecContext(t.Context(), `CREATE TABLE people (name TEXT)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]environment.Code{"missing": environment.CodeNotFound, "empty": environment.CodeInvalid,
+		"text": environment.CodeInvalid, "of another program": environment.CodeInvalid} {
+		for does, copied := range map[string]func() (store.Copied, error){
+			"Restore": func() (store.Copied, error) {
+				return store.Restore(t.Context(), store.Config{URL: freshSQLite(t)}, file(name))
+			},
+			"Migrate": func() (store.Copied, error) {
+				return store.Migrate(t.Context(), store.Config{URL: "sqlite:" + file(name)}, store.Config{URL: freshSQLite(t)})
+			},
+		} {
+			got, err := copied()
+			if environment.CodeOf(err) != want || !strings.Contains(environment.MessageOf(err), file(name)) {
+				t.Errorf("%s of a file that is %s: got %v, %v; want %q with its name", does, name, got, err, want)
+			}
+		}
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 3 {
+		t.Errorf("files: got %v, %v; want the three that were there, and none made", left, err)
 	}
 }
 

@@ -51,6 +51,12 @@ func duplicate(err error) bool {
 	return errors.As(err, &pg) && pg.Code == pgUniqueViolation
 }
 
+// noDatabase reports whether SQLite was given a file that is none of its own.
+func noDatabase(err error) bool {
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code() == lib.SQLITE_NOTADB
+}
+
 // deadlocked reports whether PostgreSQL ended a transaction that can succeed
 // unchanged when it is run again.
 func deadlocked(err error) bool {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,8 +44,7 @@ func Examine(ctx context.Context, cfg Config) (Condition, error) {
 			c.New = true
 			return c, writable(filepath.Dir(path))
 		}
-		u := url.URL{Scheme: "file", Path: path}
-		db, err = sql.Open("sqlite", u.String()+"?mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)")
+		db, err = sql.Open("sqlite", readOnlyURL(path))
 	} else {
 		db, err = connectPostgres(cfg.URL)
 	}

@@ -61,6 +61,12 @@ func sqliteURL(path, txlock string) string {
 		"&_pragma=foreign_keys(1)&_txlock=" + txlock
 }
 
+// readOnlyURL is of a file that is only looked at, and never made.
+func readOnlyURL(path string) string {
+	u := url.URL{Scheme: "file", Path: path}
+	return u.String() + "?mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)"
+}
+
 // createFile makes the file before SQLite does, because SQLite would make it,
 // and the journals that take over its mode, readable for everyone. It returns
 // the path without symbolic links, so that two names of one file are one lock.
