@@ -7,19 +7,21 @@
 # store, the first admin token, and charts under .cache) and /tmp (the store's
 # own temporary files).
 #
-# GOPROXY is passed through for builds behind a mirror.
+# GOPROXY is passed through for builds behind a mirror. TARGETOS and TARGETARCH
+# come from the builder, and must not have a value here: it would count more, and
+# every platform would get the same program. Empty, Go builds for the machine.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 ARG VERSION=dev
 ARG GOPROXY
-ARG TARGETOS=linux
-ARG TARGETARCH=amd64
+ARG TARGETOS
+ARG TARGETARCH
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY api ./api
 COPY cmd ./cmd
 COPY internal ./internal
-RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
+RUN CGO_ENABLED=0 GOOS=${TARGETOS:-linux} GOARCH=${TARGETARCH} \
     go build -trimpath -buildvcs=false -tags timetzdata -ldflags "-s -w -X main.release=${VERSION}" -o /out/daskbot ./cmd/daskbot \
  && mkdir -p /out/var/lib/daskbot /out/tmp /out/etc && chmod 0700 /out/var/lib/daskbot && chmod 1777 /out/tmp \
  && printf 'root:x:0:0::/:/sbin/nologin\nnonroot:x:65532:65532::/var/lib/daskbot:/sbin/nologin\n' > /out/etc/passwd \

@@ -227,11 +227,15 @@ func TestTheDockerfileSaysTheSame(t *testing.T) {
 			t.Errorf("%s: the Dockerfile says %q, the image has %q", instruction, got, value)
 		}
 	}
-	for _, flag := range []string{"CGO_ENABLED=0", "-trimpath", "-tags timetzdata", "-X main.release="} {
+	for _, flag := range []string{"CGO_ENABLED=0", "-trimpath", "-tags timetzdata", "-X main.release=", "GOOS=${TARGETOS:-linux}", "GOARCH=${TARGETARCH}"} {
 		if !strings.Contains(string(text), flag) {
 			t.Errorf("the Dockerfile compiles without %s", flag)
 		}
 	}
+	if found := regexp.MustCompile(`(?m)^ARG TARGET\w+=.*$`).FindString(string(text)); found != "" {
+		t.Errorf("the Dockerfile says %q, which counts more than the platform that the builder asks for", found)
+	}
+
 }
 
 func TestWrongFlags(t *testing.T) {
