@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/daskbot/daskbot/internal/bot"
+	"github.com/daskbot/daskbot/internal/environment"
 	"github.com/daskbot/daskbot/internal/store"
 )
 
@@ -24,8 +25,7 @@ const littleSpace = 512 << 20
 func (x examined) store(ctx context.Context) []finding {
 	got, err := store.Examine(ctx, storeConfig(x.cfg))
 	if err != nil {
-		return only(ill("Check store.url: that the folder exists and this account may write it, or that the database server runs and knows the account.",
-			"The store cannot be used: %s", because(err)))
+		return only(unusable(err))
 	}
 	var findings []finding
 	switch {
@@ -51,6 +51,17 @@ func (x examined) store(ctx context.Context) []finding {
 		findings = append(findings, ill(mendClock, "This machine's clock and the database's are %s apart.", skew.Round(time.Second)))
 	}
 	return findings
+}
+
+// unusable says what to do about a store that cannot be used.
+func unusable(err error) finding {
+	mend := "Check store.url: that the folder exists and this account may write it, or that the database server runs and knows the account."
+	if environment.CodeOf(err) == environment.CodeForbidden {
+		mend = "As an administrator of that database, with the account of store.url:\n" +
+			"GRANT USAGE, CREATE ON SCHEMA public TO ACCOUNT;\n" +
+			"Tables that another account made there belong to that one: use it in store.url, or REASSIGN OWNED BY OTHER TO ACCOUNT;"
+	}
+	return ill(mend, "The store cannot be used: %s", because(err))
 }
 
 func (x examined) secrets(context.Context) []finding {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/daskbot/daskbot/internal/environment"
 )
 
 // TestTheDoctorLooksAtTheAdminToken: a file that others may read is wrong where
@@ -31,6 +34,18 @@ func TestTheDoctorLooksAtTheAdminToken(t *testing.T) {
 	}
 	if got := adminToken(mountedFile(t)); got.Status != "" {
 		t.Errorf("on a read-only mount: got %+v; want nothing: chmod is not possible there", got)
+	}
+}
+
+// TestTheDoctorSaysHowAnAccountGetsItsRights: that its folder or server are
+// well is no help to it.
+func TestTheDoctorSaysHowAnAccountGetsItsRights(t *testing.T) {
+	got := unusable(&environment.Error{Code: environment.CodeForbidden, Message: "It may not.", Err: errors.New("permission denied")})
+	if got.Status != isIll || !strings.Contains(got.Mend, "GRANT USAGE, CREATE ON SCHEMA public TO") || !strings.Contains(got.Says, "permission denied") {
+		t.Errorf("got %+v; want the reason, and what grants the rights", got)
+	}
+	if other := unusable(&environment.Error{Code: environment.CodeUnavailable, Message: "It does not answer."}); strings.Contains(other.Mend, "GRANT") {
+		t.Errorf("a database that does not answer: got %+v; want nothing about rights", other)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -14,9 +15,11 @@ import (
 
 // PostgreSQL's codes that mean something to a caller.
 const (
-	pgUniqueViolation      = "23505"
-	pgSerializationFailure = "40001"
-	pgDeadlockDetected     = "40P01"
+	pgUniqueViolation       = "23505"
+	pgSerializationFailure  = "40001"
+	pgDeadlockDetected      = "40P01"
+	pgUndefinedTable        = "42P01"
+	pgInsufficientPrivilege = "42501"
 )
 
 // translate turns whatever the database said into an *environment.Error. It
@@ -47,8 +50,25 @@ func duplicate(err error) bool {
 	if errors.As(err, &lite) {
 		return lite.Code() == lib.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == lib.SQLITE_CONSTRAINT_PRIMARYKEY
 	}
+	return pgCode(err) == pgUniqueViolation
+}
+
+// undefinedTable reports whether a query named a table that there is not.
+func undefinedTable(err error) bool {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) { // SQLite has no code of its own for it
+		return lite.Code() == lib.SQLITE_ERROR && strings.Contains(lite.Error(), "no such table")
+	}
+	return pgCode(err) == pgUndefinedTable
+}
+
+// pgCode is PostgreSQL's code of an error, "" for any other.
+func pgCode(err error) string {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == pgUniqueViolation
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
 }
 
 // noDatabase reports whether SQLite was given a file that is none of its own.
@@ -60,6 +80,6 @@ func noDatabase(err error) bool {
 // deadlocked reports whether PostgreSQL ended a transaction that can succeed
 // unchanged when it is run again.
 func deadlocked(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == pgSerializationFailure || pg.Code == pgDeadlockDetected)
+	code := pgCode(err)
+	return code == pgSerializationFailure || code == pgDeadlockDetected
 }

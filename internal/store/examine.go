@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/daskbot/daskbot/internal/environment"
 )
 
 // Condition is how a database is, seen without changing it.
@@ -29,7 +31,9 @@ type Condition struct {
 }
 
 // Examine looks at a database beside a running daemon: it takes no lock,
-// migrates nothing and writes nothing. Errors are as of Open.
+// migrates nothing and writes nothing. Errors are as of Open; besides,
+// CodeForbidden means that PostgreSQL does not let the account do what the
+// daemon has to.
 func Examine(ctx context.Context, cfg Config) (Condition, error) {
 	c := Condition{FreeBytes: -1, Latest: latestVersion()}
 	sealer, err := newSealer(cfg.Key, cfg.OldKeys...)
@@ -54,9 +58,19 @@ func Examine(ctx context.Context, cfg Config) (Condition, error) {
 	defer func() { _ = db.Close() }() // nothing was written
 	s := &Store{db: db, reads: db, sealer: sealer}
 	if err := s.look(ctx, &c, !isFile); err != nil {
+		if pgCode(err) == pgInsufficientPrivilege {
+			err = noRights(err)
+		}
 		return c, translate(err)
 	}
 	return c, nil
+}
+
+// noRights is told to whoever runs daskbot only: for everybody else, a database
+// that refuses does not answer.
+func noRights(err error) error {
+	return &environment.Error{Code: environment.CodeForbidden, Field: "store.url",
+		Message: "The database does not let the account of store.url do what the daemon has to.", Err: err}
 }
 
 func connectPostgres(url string) (*sql.DB, error) {
@@ -76,16 +90,33 @@ func (s *Store) look(ctx context.Context, c *Condition, server bool) error {
 			return err
 		}
 	}
-	// Without the table there is nothing yet.
-	if err := s.reads.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&c.Version); err != nil {
+	err := s.reads.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&c.Version)
+	if undefinedTable(err) {
 		c.New = true
-		return nil //nolint:nilerr // whether the database answers was found out above
+		return s.mayMakeTables(ctx, server)
+	}
+	if err != nil {
+		return err
 	}
 	if c.Version < c.Latest {
 		return nil // its tables may lack what is looked at below
 	}
-	var err error
 	c.Sealed, err = s.Seals(ctx)
+	return err
+}
+
+// mayMakeTables asks a server without tables whether the daemon could make them.
+// To an account that may not even look into a schema the tables in it do not
+// exist, and there is no current schema.
+func (s *Store) mayMakeTables(ctx context.Context, server bool) error {
+	if !server {
+		return nil
+	}
+	var may bool
+	err := s.reads.QueryRowContext(ctx, `SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)`).Scan(&may)
+	if err == nil && !may {
+		err = noRights(errors.New("it may not make tables in any schema that it finds"))
+	}
 	return err
 }
 
