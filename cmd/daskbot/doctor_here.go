@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -148,7 +149,10 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// get reads a little of a page.
+// pageLimit is more than any page has that the doctor reads.
+const pageLimit = 1 << 20
+
+// get reads a page.
 func (x examined) get(ctx context.Context, address string) (body string, status int, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -159,9 +163,8 @@ func (x examined) get(ctx context.Context, address string) (body string, status 
 		return "", 0, err
 	}
 	defer func() { _ = answer.Body.Close() }() // it was read
-	text := make([]byte, 4<<10)
-	n, _ := answer.Body.Read(text)
-	return string(text[:n]), answer.StatusCode, nil
+	text, err := io.ReadAll(io.LimitReader(answer.Body, pageLimit))
+	return string(text), answer.StatusCode, err
 }
 
 func (x examined) slack(ctx context.Context) []finding {

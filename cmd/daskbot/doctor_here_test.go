@@ -2,11 +2,15 @@ package main
 
 import (
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/daskbot/daskbot/internal/config"
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
@@ -34,6 +38,22 @@ func TestTheDoctorLooksAtTheAdminToken(t *testing.T) {
 	}
 	if got := adminToken(mountedFile(t)); got.Status != "" {
 		t.Errorf("on a read-only mount: got %+v; want nothing: chmod is not possible there", got)
+	}
+}
+
+// TestTheDoctorReadsAWholePage: what identity providers say of themselves is
+// long, and comes in pieces.
+func TestTheDoctorReadsAWholePage(t *testing.T) {
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"claims_supported": "`+strings.Repeat("x", 8<<10)+`", `)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.WriteString(w, `"jwks_uri": "https://id.example.edu/keys"}`)
+	}))
+	defer provider.Close()
+	x := examined{cfg: new(config.Config), http: provider.Client()}
+	x.cfg.Auth.OIDC.Issuer = provider.URL
+	if got := x.identity(t.Context()); len(got) != 1 || got[0].Status != isWell {
+		t.Errorf("got %+v; want that it answers", got)
 	}
 }
 
