@@ -149,6 +149,25 @@ func TestUpgradeFromThePreviousChart(t *testing.T) {
 	}
 }
 
+// TestAMendedConfigurationReplacesAPodThatNeverWasReady upgrades a release
+// whose only pod, which nothing runs here, is not ready.
+func TestAMendedConfigurationReplacesAPodThatNeverWasReady(t *testing.T) {
+	s := newSite(t, newServer(t), "daskbot")
+	values := valuesSets(t)["sqlite"]
+	s.install(values)
+	before := s.admitted(1)[0]
+	values["config"].(map[string]any)["log"] = map[string]any{"level": "debug"}
+	s.upgrade(source, values)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := until(ctx, "a pod of the mended configuration", func() (bool, error) {
+		pod := s.podOwnedBy("StatefulSet")
+		return pod.UID != before.UID && pod.Annotations["checksum/config"] != before.Annotations["checksum/config"], nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 // helm is how the release is acted on.
 func (s *site) helm() *action.Configuration {
 	s.t.Helper()

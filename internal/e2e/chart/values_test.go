@@ -105,6 +105,9 @@ func TestTheStoreDecidesWhatRuns(t *testing.T) {
 	if *set.Spec.Replicas != 1 || claim.Annotations["helm.sh/resource-policy"] != "keep" {
 		t.Errorf("SQLite: got %d replicas and a claim with %v; want one, and that the claim is kept", *set.Spec.Replicas, claim.Annotations)
 	}
+	if set.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
+		t.Errorf("SQLite: pods are managed %q; want that one which never became ready is replaced all the same", set.Spec.PodManagementPolicy)
+	}
 	postgres := objects(t, sets["postgres"])
 	if d := one[*appsv1.Deployment](t, postgres); *d.Spec.Replicas != 3 || d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue() != 0 {
 		t.Errorf("PostgreSQL: got %+v; want three replicas, none missing during an upgrade", d.Spec)
