@@ -279,6 +279,41 @@ func TestWhoMayReachTheDaemon(t *testing.T) {
 	}
 }
 
+// TestWhomTheDaemonMayReach: the cluster around it where it hosts environments,
+// and only there; and the proxy that the values speak of.
+func TestWhomTheDaemonMayReach(t *testing.T) {
+	for name, values := range valuesSets(t) {
+		hosting := name == "hosting"
+		policy := one[*networkingv1.NetworkPolicy](t, objects(t, values))
+		reaches := func(port int, to map[string]string) bool {
+			return slices.ContainsFunc(policy.Spec.Egress, func(rule networkingv1.NetworkPolicyEgressRule) bool {
+				there := len(rule.To) == 0 || slices.ContainsFunc(rule.To, func(p networkingv1.NetworkPolicyPeer) bool {
+					selector, err := metav1.LabelSelectorAsSelector(p.NamespaceSelector)
+					return err == nil && p.PodSelector == nil && selector.Matches(k8slabels.Set(to))
+				})
+				by := len(rule.Ports) == 0 || slices.ContainsFunc(rule.Ports, func(p networkingv1.NetworkPolicyPort) bool { return p.Port.IntValue() == port })
+				return there && by
+			})
+		}
+		for _, c := range []struct {
+			whom   string
+			port   int
+			labels map[string]string
+			want   bool
+		}{
+			{"Google's APIs", 443, nil, true},
+			{"its API server", 6443, nil, hosting},
+			{"a hub's proxy", 8000, map[string]string{"app.kubernetes.io/managed-by": "daskbot"}, hosting},
+			{"somebody else's pods", 8000, map[string]string{"app.kubernetes.io/managed-by": "Helm"}, false},
+			{"the proxy", 3128, nil, hosting},
+		} {
+			if got := reaches(c.port, c.labels); got != c.want {
+				t.Errorf("%s: %s: got %t, want %t", name, c.whom, got, c.want)
+			}
+		}
+	}
+}
+
 // TestTheAdminTokenIsForThePodAlone: the doctor refuses one that others read.
 func TestTheAdminTokenIsForThePodAlone(t *testing.T) {
 	pod := podOf(t, objects(t, valuesSets(t)["postgres"]))
