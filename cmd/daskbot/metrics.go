@@ -84,7 +84,7 @@ func newReaperMetrics(r prometheus.Registerer) *reaperMetrics {
 		saved:   counter("daskbot_reaper_saved_usd_per_hour_total", "Estimated hourly cost of what was ended, in US dollars."),
 		spends:  gauge("daskbot_reaper_usd_per_hour", "Estimated hourly cost of all environments at the last run, each as of the last look at it, in US dollars."),
 		budgets: counter("daskbot_budget_marks_total", "Budgets of owners and courses that reached 50, 80 or 100 % of their month."),
-		last:    gauge("daskbot_reaper_last_run_timestamp_seconds", "When the last run began."),
+		last:    gauge("daskbot_reaper_last_run_timestamp_seconds", "When the last run began; 0 when none has ended since this process started."),
 	}
 	m.forget = func() {
 		m.planned.Reset()

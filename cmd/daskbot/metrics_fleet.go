@@ -135,7 +135,7 @@ func newFlowMetrics(r prometheus.Registerer) *flowMetrics {
 		wasted: gauge("daskbot_orphans_usd_per_hour", "Estimated hourly cost of what the last orphan sweep found, in US dollars."),
 		removed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "daskbot_orphans_acted_total",
 			Help: "What orphan sweeps acted on, by what became of it."}, []string{"done"}),
-		swept:  gauge("daskbot_orphans_last_run_timestamp_seconds", "When the last orphan sweep ended."),
+		swept:  gauge("daskbot_orphans_last_run_timestamp_seconds", "When the last orphan sweep ended; 0 when none has since this process started."),
 		leader: gauge("daskbot_leader", "1 while this replica runs the reaper and the sweeps."),
 	}
 	m.forget = func() {

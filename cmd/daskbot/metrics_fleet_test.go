@@ -91,6 +91,44 @@ func TestAFormerLeaderTellsNothing(t *testing.T) {
 	}
 }
 
+// TestWhenTheLastRunWasIsAlwaysTold: 0 before there was one, and then the run's
+// time, also of one that found nothing to do.
+func TestWhenTheLastRunWasIsAlwaysTold(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	flow, counts := newFlowMetrics(registry), newReaperMetrics(registry)
+	told := func(want float64) {
+		t.Helper()
+		for _, name := range []string{"daskbot_reaper_last_run_timestamp_seconds", "daskbot_orphans_last_run_timestamp_seconds"} {
+			if got, ok := gauge(t, registry, name); !ok || got != want {
+				t.Errorf("%s: got %v, told %t; want %v", name, got, ok, want)
+			}
+		}
+	}
+	told(0)
+	flow.lead()
+	counts.lead()
+	counts.observe(reaper.Report{At: time.Unix(1_800_000_000, 0)})
+	flow.sweep(environment.Orphans{At: time.Unix(1_800_000_000, 0)})
+	told(1_800_000_000)
+}
+
+// gauge is the value of a gauge without labels, and whether it is told at all.
+func gauge(t *testing.T, r *prometheus.Registry, name string) (value float64, told bool) {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name {
+				return m.GetGauge().GetValue(), true
+			}
+		}
+	}
+	return 0, false
+}
+
 // gauges are those that are not nought. Of moments the last one counts, whoever
 // tells it.
 func gauges(t *testing.T, r *prometheus.Registry) map[string]float64 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/VictoriaMetrics/metricsql"
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,22 +43,30 @@ func described(r *prometheus.Registry) map[string]metric {
 	return all
 }
 
+// rule is an alert of the chart.
+type rule struct {
+	Alert, Expr, For string
+	Annotations      map[string]string
+}
+
+func alerts(t *testing.T) (all []rule) {
+	t.Helper()
+	var file struct{ Groups []struct{ Rules []rule } }
+	if err := yaml.Unmarshal(chartFile(t, "alerts.yaml"), &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range file.Groups {
+		all = append(all, g.Rules...)
+	}
+	return all
+}
+
 // expressions are those of the chart's alerts and dashboard, by where they are.
 func expressions(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	var rules struct {
-		Groups []struct {
-			Rules []struct{ Alert, Expr string }
-		}
-	}
-	if err := yaml.Unmarshal(chartFile(t, "alerts.yaml"), &rules); err != nil {
-		t.Fatal(err)
-	}
-	for _, g := range rules.Groups {
-		for _, r := range g.Rules {
-			all["alert "+r.Alert] = r.Expr
-		}
+	for _, r := range alerts(t) {
+		all["alert "+r.Alert] = r.Expr
 	}
 	var dashboard struct {
 		Panels []struct {
@@ -170,17 +179,6 @@ func checkGrouping(t *testing.T, where string, e *metricsql.AggrFuncExpr, text s
 
 // TestAlertsLeadToTheRunbook follows each alert to its chapter.
 func TestAlertsLeadToTheRunbook(t *testing.T) {
-	var rules struct {
-		Groups []struct {
-			Rules []struct {
-				Alert       string
-				Annotations map[string]string
-			}
-		}
-	}
-	if err := yaml.Unmarshal(chartFile(t, "alerts.yaml"), &rules); err != nil {
-		t.Fatal(err)
-	}
 	runbook, err := os.ReadFile("../../docs/RUNBOOK.md")
 	if err != nil {
 		t.Fatal(err)
@@ -190,12 +188,43 @@ func TestAlertsLeadToTheRunbook(t *testing.T) {
 		slug := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(m[1]), "")
 		chapters[strings.ReplaceAll(slug, " ", "-")] = true
 	}
-	for _, g := range rules.Groups {
-		for _, r := range g.Rules {
-			_, chapter, _ := strings.Cut(r.Annotations["runbook_url"], "RUNBOOK.md#")
-			if !chapters[chapter] || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
-				t.Errorf("%s: got %v; want a summary, a description and one of the runbook's chapters", r.Alert, r.Annotations)
-			}
+	for _, r := range alerts(t) {
+		_, chapter, _ := strings.Cut(r.Annotations["runbook_url"], "RUNBOOK.md#")
+		if !chapters[chapter] || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
+			t.Errorf("%s: got %v; want a summary, a description and one of the runbook's chapters", r.Alert, r.Annotations)
 		}
+	}
+}
+
+// TestSilenceIsHeardAfterARestart: a process that has run nothing yet says 0 for
+// when it did. An alert that leaves that out never comes where nothing ever runs;
+// one that does not waits for the first run, and has no number to tell.
+func TestSilenceIsHeardAfterARestart(t *testing.T) {
+	found := 0
+	for _, r := range alerts(t) {
+		if !strings.Contains(r.Expr, "_timestamp_seconds") {
+			continue
+		}
+		found++
+		expr, err := metricsql.Parse(r.Expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		metricsql.VisitAll(expr, func(e metricsql.Expr) {
+			inside, ok := e.(*metricsql.BinaryOpExpr)
+			if ok && slices.Contains([]string{">", ">=", "!="}, inside.Op) && e != expr {
+				t.Errorf("%s: %s leaves processes out that have run nothing yet", r.Alert, r.Expr)
+			}
+		})
+		waits, err := time.ParseDuration(r.For)
+		if err != nil || waits < 10*time.Minute {
+			t.Errorf("%s: waits %q; want longer than the first run may take", r.Alert, r.For)
+		}
+		if strings.Contains(r.Annotations["summary"]+r.Annotations["description"], "$value") {
+			t.Errorf("%s tells a number, which after a restart is how long ago 1970 was", r.Alert)
+		}
+	}
+	if found != 2 {
+		t.Errorf("alerts about when something was: got %d, want the reaper's and the orphan sweep's", found)
 	}
 }
