@@ -26,6 +26,7 @@ import (
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/daskbot/daskbot/internal/config"
+	"github.com/daskbot/daskbot/internal/environment"
 )
 
 func newReader(text string) *bufio.Reader { return bufio.NewReader(strings.NewReader(text)) }
@@ -150,6 +151,68 @@ func TestWrongValuesAreRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheSchemaRefusesEverySecret gives each of the daemon's secrets as text, as
+// somebody would who does not know that values are kept and shown.
+func TestTheSchemaRefusesEverySecret(t *testing.T) {
+	paths := secretsOf(reflect.TypeFor[config.Config](), nil)
+	if len(paths) < 10 {
+		t.Errorf("secrets of the configuration: got %v, want all", paths)
+	}
+	given := func(path []string, value any) error {
+		values := valuesSets(t)["sqlite"]
+		merge(values, map[string]any{"config": at(path, value)})
+		_, err := render(t, values)
+		return err
+	}
+	for _, path := range paths {
+		name := strings.Join(path, ".")
+		if err := given(path, "hunter2"); err == nil || !strings.Contains(err.Error(), path[0]) {
+			t.Errorf("%s as text: got %v; want it refused", name, err)
+		}
+		if err := given(path, map[string]any{"fromEnv": "NAME"}); err != nil {
+			t.Errorf("%s from the environment: %v", name, err)
+		}
+	}
+}
+
+// listed stands for a place in a list in the path of a value.
+const listed = "[]"
+
+// secretsOf gives the paths of all secrets below a type.
+func secretsOf(in reflect.Type, path []string) (all [][]string) {
+	below := func(in reflect.Type, step string) {
+		all = append(all, secretsOf(in, append(slices.Clone(path), step))...)
+	}
+	switch {
+	case in == reflect.TypeFor[environment.Secret]():
+		return [][]string{path}
+	case in.Kind() == reflect.Pointer:
+		return secretsOf(in.Elem(), path)
+	case in.Kind() == reflect.Map:
+		below(in.Elem(), "anything")
+	case in.Kind() == reflect.Slice:
+		below(in.Elem(), listed)
+	case in.Kind() == reflect.Struct:
+		for _, field := range reflect.VisibleFields(in) {
+			if key := field.Tag.Get("json"); key != "" {
+				below(field.Type, key)
+			}
+		}
+	}
+	return all
+}
+
+// at puts a value at a path.
+func at(path []string, value any) any {
+	if len(path) == 0 {
+		return value
+	}
+	if path[0] == listed {
+		return []any{at(path[1:], value)}
+	}
+	return map[string]any{path[0]: at(path[1:], value)}
 }
 
 // merge puts changes over values.
