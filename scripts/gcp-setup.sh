@@ -158,6 +158,26 @@ host_cluster() {
 	run gcloud container clusters get-credentials "$host" --location="$location-b" --project="$project"
 }
 
+# peering RANGE lets Google's services use the range in the default network. A
+# network has one connection with them, whose list of ranges is given as a whole:
+# those that are there stay in it, since other databases live on them.
+peering() {
+	local at=(--service=servicenetworking.googleapis.com --network=default --project="$project") found='' service='' ranges=''
+	if [[ -z $apply ]]; then
+		printf '# Where the network has such a connection, --apply adds the range to those that it has, and takes none away.\n'
+	else
+		found=$(gcloud services vpc-peerings list "${at[@]}" --format='value[separator=" "](service,reservedPeeringRanges.list(separator=","))')
+		read -r service ranges <<<"$found" || true
+	fi
+	if [[ -z $service ]]; then
+		run gcloud services vpc-peerings connect "${at[@]}" --ranges="$1"
+	elif [[ ,$ranges, == *,"$1",* ]]; then
+		printf '# is there: the range %s in the connection with servicenetworking.googleapis.com\n' "$1"
+	else
+		run gcloud services vpc-peerings update "${at[@]}" --ranges="${ranges:+$ranges,}$1"
+	fi
+}
+
 # database makes a small PostgreSQL with a private address in the default
 # network. Its password is asked for, and is in no file and no argument.
 database() {
@@ -165,7 +185,7 @@ database() {
 	services "$project" sqladmin.googleapis.com servicenetworking.googleapis.com
 	once gcloud compute addresses describe daskbot-services --global --project="$project" -- \
 		gcloud compute addresses create daskbot-services --global --purpose=VPC_PEERING --prefix-length=20 --network=default --project="$project"
-	run gcloud services vpc-peerings update --service=servicenetworking.googleapis.com --ranges=daskbot-services --network=default --force --project="$project"
+	peering daskbot-services
 	once gcloud sql instances describe "$postgres" --project="$project" -- \
 		gcloud sql instances create "$postgres" --project="$project" --database-version=POSTGRES_17 --edition=enterprise --tier=db-g1-small \
 		--region="$location" --network="projects/$project/global/networks/default" --no-assign-ip --storage-auto-increase \

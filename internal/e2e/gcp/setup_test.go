@@ -45,9 +45,11 @@ what=${what%%@*}  # an account's address begins with its name
 case $all in
 *" describe "*projectNumber*) echo 4711 ;;
 *" describe "*) grep -qxF -- "${what/ describe / create }" "$here/made" 2>/dev/null || exit 1 ;;
+*"vpc-peerings list "*) [[ ! -e $here/peering ]] || cat "$here/peering" ;;
 *)
 	echo "$all" >>"$here/calls"
-	[[ $all != *" create "* ]] || echo "$what" >>"$here/made" ;;
+	[[ $all != *" create "* ]] || echo "$what" >>"$here/made"
+	[[ $all != *"vpc-peerings "* ]] || echo "services/servicenetworking.googleapis.com ${all##*--ranges=}" >"$here/peering" ;;
 esac
 `
 
@@ -116,6 +118,59 @@ func TestASecondRunMakesNothingAnew(t *testing.T) {
 		}
 		if !slices.ContainsFunc(second, func(c string) bool { return strings.Contains(c, "roles update daskbotObjects") }) {
 			t.Errorf("%s: got %q, want the roles brought up to date", name, second)
+		}
+	}
+}
+
+// TestThePeeringKeepsWhatItHas: databases of others live on its ranges.
+func TestThePeeringKeepsWhatItHas(t *testing.T) {
+	const service = "services/servicenetworking.googleapis.com "
+	for name, c := range map[string]struct {
+		before string // what gcloud lists
+		does   string // the verb and the ranges; "" is nothing
+	}{
+		"no connection":               {"", "connect daskbot-services"},
+		"a connection without ranges": {service, "update daskbot-services"},
+		"ranges of others":            {service + "google-managed,old-daskbot-services", "update google-managed,old-daskbot-services,daskbot-services"},
+		"ours among them":             {service + "google-managed,daskbot-services,more", ""},
+	} {
+		folder, calls := record(t)
+		if err := os.WriteFile(filepath.Join(folder, "peering"), []byte(c.before+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := setUp(t, folder, append(slices.Clone(runs["bot"]), "--apply")...); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		var got string
+		for _, call := range calls() {
+			if rest, ok := strings.CutPrefix(call, "services vpc-peerings "); ok {
+				verb, _, _ := strings.Cut(rest, " ")
+				_, ranges, _ := strings.Cut(rest, "--ranges=")
+				got += verb + " " + ranges
+				if strings.Contains(rest, "--force") {
+					t.Errorf("%s: %s goes on where it destroys something", name, call)
+				}
+			}
+		}
+		if got != c.does {
+			t.Errorf("%s: got %q, want %q", name, got, c.does)
+		}
+	}
+}
+
+// TestThePeeringIsLeftAloneWhenItDoesNotAnswer: unknown is not absent.
+func TestThePeeringIsLeftAloneWhenItDoesNotAnswer(t *testing.T) {
+	folder, calls := record(t)
+	if err := os.Mkdir(filepath.Join(folder, "peering"), 0o700); err != nil { // which cannot be listed
+		t.Fatal(err)
+	}
+	out, err := setUp(t, folder, append(slices.Clone(runs["bot"]), "--apply")...)
+	if err == nil {
+		t.Errorf("it went on:\n%s", out)
+	}
+	for _, call := range calls() {
+		if strings.HasPrefix(call, "services vpc-peerings ") {
+			t.Errorf("it ran %s", call)
 		}
 	}
 }
