@@ -140,6 +140,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"no such service account":     {map[string]any{"serviceAccount": map[string]any{"googleServiceAccount": "daskbot"}}, "googleServiceAccount"},
 		"a digest that is none":       {map[string]any{"image": map[string]any{"digest": "sha256:1"}}, "digest"},
 		"maintenance of no kind":      {map[string]any{"maintenance": map[string]any{"args": []any{"serve"}}}, "maintenance"},
+		"what takes no --config":      {map[string]any{"maintenance": map[string]any{"args": []any{"config", "check"}}}, "maintenance"},
 		"a timeout that is no time":   {map[string]any{"httpRoute": map[string]any{"timeouts": map[string]any{"request": "never"}}}, "request"},
 		"a route from nowhere":        {map[string]any{"httpRoute": map[string]any{"enabled": true}}, "parentRefs"},
 	} {
