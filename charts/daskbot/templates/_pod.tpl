@@ -117,13 +117,18 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{- define "daskbot.placing" -}}
+{{- /* Which nodes pods may be on, the one of `helm test` too. */ -}}
+{{- define "daskbot.nodes" -}}
 {{- range $key := list "nodeSelector" "tolerations" "affinity" }}
 {{- with get $.Values $key }}
 {{ $key }}:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- define "daskbot.placing" -}}
+{{- include "daskbot.nodes" . }}
 topologySpreadConstraints:
   {{- with .Values.topologySpreadConstraints }}
   {{- toYaml . | nindent 2 }}

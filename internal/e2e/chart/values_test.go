@@ -390,6 +390,28 @@ func TestTheAdminTokenIsForThePodAlone(t *testing.T) {
 	}
 }
 
+// TestThePodOfHelmTestGoesWhereTheDaemonMay: to the nodes that the values name,
+// as where all others are tainted.
+func TestThePodOfHelmTestGoesWhereTheDaemonMay(t *testing.T) {
+	values := valuesSets(t)["hosting"]
+	values["affinity"] = map[string]any{"nodeAffinity": map[string]any{"requiredDuringSchedulingIgnoredDuringExecution": map[string]any{
+		"nodeSelectorTerms": []any{map[string]any{"matchExpressions": []any{map[string]any{"key": "arch", "operator": "Exists"}}}}}}}
+	all := objects(t, values)
+	type place struct {
+		Nodes       map[string]string
+		Tolerations []corev1.Toleration
+		Affinity    *corev1.Affinity
+	}
+	of := func(s corev1.PodSpec) place { return place{s.NodeSelector, s.Tolerations, s.Affinity} }
+	daemon := of(podOf(t, all).Spec)
+	if daemon.Nodes == nil || daemon.Tolerations == nil || daemon.Affinity == nil {
+		t.Fatalf("the daemon's place: got %+v; want something of each", daemon)
+	}
+	if diff := cmp.Diff(daemon, of(one[*corev1.Pod](t, all).Spec)); diff != "" {
+		t.Errorf("the place of the test's pod (-daemon +test):\n%s", diff)
+	}
+}
+
 // TestMaintenanceTakesTheDaemonsPlace sees that nothing else runs meanwhile, and
 // that what runs has what the daemon has, and is not taken for one.
 func TestMaintenanceTakesTheDaemonsPlace(t *testing.T) {
