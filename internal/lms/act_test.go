@@ -210,6 +210,38 @@ func TestTheEndOfACourseIsAnnounced(t *testing.T) {
 	}
 }
 
+// TestOneStudentIsDone: Canvas and Moodle send "course completed" for each
+// student who has done everything. The others go on.
+func TestOneStudentIsDone(t *testing.T) {
+	const canvasDone = `{"metadata":{"event_name":"course_completed","event_time":"2026-11-23T08:59:00Z","context_type":"Course","context_id":"21070000000000565"},
+ "body":{"progress":{"requirement_count":12,"requirement_completed_count":12,"next_requirement_url":null,"completed_at":"2026-11-23T08:59:00Z"},
+ "user":{"id":"21070000000000098","name":"Oxana Jurosevic","email":"oxana@example.com"},"course":{"id":"21070000000000565","name":"Linear Algebra"}}}`
+	const updated = `{"metadata":{"event_name":"course_updated","event_time":"2026-11-23T08:59:00Z"},"body":{"course_id":"21070000000000565","workflow_state":"STATE","updated_at":"2026-11-23T08:59:00Z"}}`
+	for name, tt := range map[string]struct {
+		message string
+		ends    bool
+	}{
+		"Canvas, a student":      {canvasDone, false},
+		"Canvas, changed":        {strings.Replace(updated, "STATE", "available", 1), false},
+		"Canvas, concluded":      {strings.Replace(updated, "STATE", "completed", 1), true},
+		"Canvas, deleted":        {strings.Replace(updated, "STATE", "deleted", 1), true},
+		"Moodle, a student":      {`{"eventname":"\\core\\event\\course_completed","courseid":"de-2026","relateduserid":"15","timecreated":1795424340}`, false},
+		"a template, a student":  {`{"event":"course_completed","course":"de-2026","user":{"id":"15"}}`, false},
+		"a template, the course": {`{"event":"course_concluded","course":"de-2026"}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, Source{Name: "canvas", Kind: Bearer, Course: "de-2026", Secrets: []environment.Secret{environment.NewSecret(plainSecret)}})
+			r := w.request("canvas", tt.message)
+			r.Header.Set("Authorization", "Bearer "+plainSecret)
+			w.status(r, http.StatusOK)
+			w.work("canvas")
+			if c := w.course(); c.EndsAt.IsZero() == tt.ends {
+				t.Errorf("ends at %s, %+v; want an end: %v", c.EndsAt, w.deliveries(), tt.ends)
+			}
+		})
+	}
+}
+
 // TestTheEndOfACourseOfTheFileIsAnnounced: nothing ends at once, and what the
 // file says about the end holds.
 func TestTheEndOfACourseOfTheFileIsAnnounced(t *testing.T) {

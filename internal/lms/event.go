@@ -86,7 +86,8 @@ func (e Event) about() string {
 }
 
 // names are what senders call events, without case and separators, and with
-// one spelling of enrollment.
+// one spelling of enrollment. "course completed" is none of them: Canvas and
+// Moodle say that of each student who is done, while the others go on.
 var names = namesOfKinds()
 
 func namesOfKinds() map[string]Kind {
@@ -96,7 +97,7 @@ func namesOfKinds() map[string]Kind {
 		MemberRemoved: "memberremoved memberdeleted memberleft enrollmentdeleted enrollmentremoved unenrolled userunenrolled userenrollmentdeleted courseenrollmentdeleted",
 		MemberChanged: "memberrolechanged memberupdated memberchanged enrollmentupdated userenrollmentupdated courseenrollmentchanged",
 		CourseCreated: "coursecreated courseadded",
-		CourseEnded:   "courseended coursecompleted courseconcluded coursedeleted coursearchived",
+		CourseEnded:   "courseended courseconcluded coursedeleted coursearchived",
 		StartOne:      "environmentstart environmentup start launch startforstudent",
 		EndOne:        "environmentend environmentdown environmentstop end stop endforstudent",
 		StartAll:      "classstart classup coursestart courseup startforall startall",

@@ -11,6 +11,8 @@ import (
 var (
 	canvasIn  = []string{"active", "invited"}
 	canvasOut = []string{"completed", "deleted", "inactive", "rejected"}
+	// canvasOver are those of a course that is concluded, or gone.
+	canvasOver = []string{"completed", "deleted"}
 )
 
 // canvasEvent reads a live event in Canvas's own format. The person is the one
@@ -29,7 +31,9 @@ func canvasEvent(meta, body tree) Event {
 		e.Kind = CourseCreated
 		e.Course.Title, e.Course.EndsAt = body.text("name"), body.time("conclude_at")
 		e.ID = contentID(e.Name, e.Course.Context, state, body.text("updated_at"))
-	case e.Name == "course_completed" || e.Name == "course_updated" && slices.Contains([]string{"completed", "deleted"}, state):
+	case e.Name == "course_updated" && slices.Contains(canvasOver, state):
+		// course_completed is not this: it tells of one student who has met the
+		// requirements of all modules.
 		e.Kind = CourseEnded
 		e.ID = contentID(e.Name, e.Course.Context, state, body.text("updated_at"))
 	}

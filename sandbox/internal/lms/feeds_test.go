@@ -78,6 +78,35 @@ func TestRosterChangesAreTold(t *testing.T) {
 	}
 }
 
+// Canvas says that a course is over with course_updated; course_completed is
+// one student's, and says nowhere in which state the course is.
+func TestCanvasTellsTheEndOfACourse(t *testing.T) {
+	n := notice{Event: CourseEnded, Course: Course{Number: "1001", Title: "Dask"}, At: time.Now()}
+	for event, want := range map[string]struct{ name, state string }{CourseEnded: {"course_updated", "completed"}, Unrelated: {"course_completed", ""}} {
+		n.Event = event
+		said, err := n.payload(Canvas, Secrets{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, _, _ := encode(said)
+		var got struct {
+			Metadata struct {
+				Name string `json:"event_name"`
+			}
+			Body struct {
+				State    string `json:"workflow_state"`
+				Progress any
+			}
+		}
+		if err := json.Unmarshal(raw, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Metadata.Name != want.name || got.Body.State != want.state || (got.Body.Progress != nil) != (event == Unrelated) {
+			t.Errorf("%s: got %s; want %+v", event, raw, want)
+		}
+	}
+}
+
 // What is tampered with proves nothing.
 func TestTampering(t *testing.T) {
 	s := newStage(t, "")

@@ -38,7 +38,7 @@ type notice struct {
 var eventNames = map[string]map[string]string{
 	Canvas: {
 		Enrolled: "enrollment_created", Dropped: "enrollment_updated", RoleChanged: "enrollment_updated",
-		CourseCreated: "course_created", CourseEnded: "course_completed", Unrelated: "quiz_submitted",
+		CourseCreated: "course_created", CourseEnded: "course_updated", Unrelated: "course_completed",
 	},
 	MoodleTrigger: moodleNames,
 	MoodleHooks:   moodleNames,
@@ -90,7 +90,10 @@ func (n notice) canvas(name string) any {
 	if n.Event == CourseEnded {
 		body["workflow_state"] = "completed"
 	}
-	if n.Person != nil {
+	switch {
+	case n.Event == Unrelated:
+		body = n.canvasProgress(at)
+	case n.Person != nil:
 		kind := map[string]string{Student: "StudentEnrollment", Teacher: "TeacherEnrollment", Assistant: "TaEnrollment"}[n.Member.Role]
 		state := "active"
 		if n.Event == Dropped {
@@ -109,6 +112,20 @@ func (n notice) canvas(name string) any {
 			"job_id": n.id, "job_tag": "SIS::CSV::ImportRefactored#process",
 		},
 		"body": body,
+	}
+}
+
+// canvasProgress is the body of course_completed, which reads like the end of a
+// course and is one student's: all requirements of its modules are met.
+func (n notice) canvasProgress(at string) map[string]any {
+	user := map[string]any{"id": globalID("98"), "name": "Oxana Jurosevic", "email": "oxana@example.com"}
+	if n.Person != nil {
+		user = map[string]any{"id": globalID(n.Person.Number), "name": n.Person.Name, "email": n.Person.Email}
+	}
+	return map[string]any{
+		"progress": map[string]any{"requirement_count": 12, "requirement_completed_count": 12, "next_requirement_url": nil, "completed_at": at},
+		"user":     user,
+		"course":   map[string]any{"id": n.Course.Number, "name": n.Course.Title},
 	}
 }
 
