@@ -1,8 +1,10 @@
 package lti
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
@@ -42,7 +44,7 @@ type claims struct {
 		Label string `json:"label"`
 		Title string `json:"title"`
 	} `json:"https://purl.imsglobal.org/spec/lti/claim/context"`
-	Custom       map[string]any `json:"https://purl.imsglobal.org/spec/lti/claim/custom"`
+	Custom       custom `json:"https://purl.imsglobal.org/spec/lti/claim/custom"`
 	Presentation struct {
 		ReturnURL string `json:"return_url"`
 	} `json:"https://purl.imsglobal.org/spec/lti/claim/launch_presentation"`
@@ -185,8 +187,37 @@ func (c claims) userID(p environment.Platform) string {
 	if p.UserIDFrom == "" {
 		return c.Subject
 	}
-	id, _ := c.Custom[p.UserIDFrom].(string)
-	return spoken(id)
+	return c.Custom.id(p.UserIDFrom)
+}
+
+// custom are the parameters that a platform was told to add to its launches.
+type custom map[string]any
+
+// UnmarshalJSON takes no parameters from what is no object: some platforms write
+// an empty list where there are none, and that must keep nobody out. Numbers
+// keep all of their digits, as ids have more than a float holds.
+func (c *custom) UnmarshalJSON(raw []byte) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var all map[string]any
+	if d.Decode(&all) == nil {
+		*c = all
+	}
+	return nil
+}
+
+// id is a parameter that names somebody, "" when it does not. Canvas writes its
+// own ids as numbers.
+func (c custom) id(name string) string {
+	switch v := c[name].(type) {
+	case string:
+		return spoken(v)
+	case json.Number:
+		if digits := v.String(); strings.Trim(digits, "0123456789") == "" {
+			return digits
+		}
+	}
+	return ""
 }
 
 // lmsID names an account for good: ids are unique to who issued them only.

@@ -1,6 +1,7 @@
 package lti
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 
@@ -64,7 +65,7 @@ func TestAnAccountIsWhomHooksMean(t *testing.T) {
 		return with(map[string]any{"https://purl.imsglobal.org/spec/lti/claim/custom": map[string]any{"user_id": value}})
 	}
 	w := newWorld(t, func(w *world) { w.userID = "user_id" })
-	for _, told := range []any{nil, 42, "", "$Canvas.user.globalId"} {
+	for _, told := range []any{nil, true, 4.5, -42, "", "$Canvas.user.globalId", []any{"42"}} {
 		w.wantNothing(t, w.launch("alice", "Learner", id(told)), http.StatusNotFound)
 	}
 	for range 2 { // the second time the account is known
@@ -74,6 +75,28 @@ func TestAnAccountIsWhomHooksMean(t *testing.T) {
 	}
 	if all := w.environments(); len(all) != 1 || all[0].Owner != "canvas:21070000000020064" {
 		t.Errorf("got %+v; want one of the person whom hooks name so", all)
+	}
+}
+
+// TestAnIdThatIsANumber: Canvas writes the ids of its people as JSON numbers,
+// with more digits than a float holds.
+func TestAnIdThatIsANumber(t *testing.T) {
+	for told, want := range map[any]string{json.Number("21070000000020064"): "canvas:21070000000020064", json.Number("98765432109876543"): "canvas:98765432109876543", 42: "canvas:42"} {
+		w := newWorld(t, func(w *world) { w.userID = "user_id" })
+		rec := w.launch("alice", "Learner", with(map[string]any{claimOf + "custom": map[string]any{"user_id": told}}))
+		if all := w.environments(); rec.Code != http.StatusOK || len(all) != 1 || all[0].Owner != want {
+			t.Errorf("%v: got %d %+v; want one of %s", told, rec.Code, all, want)
+		}
+	}
+}
+
+// TestParametersThatAreNone: some platforms write an empty list for no
+// parameters.
+func TestParametersThatAreNone(t *testing.T) {
+	for _, none := range []any{[]any{}, "", 0, json.RawMessage("null")} {
+		if rec := newWorld(t).launch("alice", "Learner", with(map[string]any{claimOf + "custom": none})); rec.Code != http.StatusOK {
+			t.Errorf("%v: got %d %s; want a launch", none, rec.Code, rec.Body)
+		}
 	}
 }
 
