@@ -64,7 +64,10 @@ func readRoster(text []byte) ([]environment.Member, []FieldError) {
 		r.refuse(1, "file", "it is not UTF-8; save it as \"CSV UTF-8\"", "")
 		return nil, r.bad
 	}
-	r.csv.Comma, r.csv.FieldsPerRecord, r.csv.TrimLeadingSpace = separator(text), -1, true
+	r.csv.Comma, r.csv.FieldsPerRecord = separator(text), -1
+	// Where tabs separate, the reader would take empty cells for space to trim,
+	// and what is behind them for their contents.
+	r.csv.TrimLeadingSpace = r.csv.Comma != '\t'
 	if r.header() {
 		for r.line() {
 		}
@@ -139,8 +142,26 @@ func (r *rosterReader) line() bool {
 		}
 	}
 	m.Role = strings.ToLower(m.Role)
-	r.take(at, m)
+	if !nobody(m, cells) {
+		r.take(at, m)
+	}
 	return true
+}
+
+// nobody reports whether a line of Canvas's gradebook is about no person: the
+// points that can be had, which grades are posted by hand, and the student of
+// the teachers' preview.
+func nobody(m Member, cells []string) bool {
+	if m.Email != "" || m.Subject != "" {
+		return false
+	}
+	if m.Name == "Points Possible" || m.Name == "Student, Test" {
+		return true
+	}
+	return m == Member{} && !slices.ContainsFunc(cells, func(cell string) bool {
+		text := strings.TrimSpace(cell)
+		return text != "" && text != "Manual Posting"
+	})
 }
 
 // take keeps a good member and notes what is wrong with a bad one.
