@@ -28,7 +28,7 @@ func (m Member) validate(at string) error {
 	if m.Subject == "" {
 		return Invalid(at, "A member needs an e-mail address, for example \"alice@example.edu\", or a subject.")
 	}
-	if strings.ContainsFunc(m.Email, func(r rune) bool { return r > unicode.MaxASCII }) {
+	if !asciiOnly(m.Email) {
 		return Invalid(at+".email", "%q has letters that two people's mail programs may read as different addresses; write it in plain ASCII, for example \"alice@example.edu\".", clip(m.Email))
 	}
 	if err := validAt(at+".email", ValidEmail(m.Email)); err != nil {
@@ -44,6 +44,10 @@ func (m Member) validate(at string) error {
 		return Invalid(at+".lmsId", "%q is not an id of a learning platform: at most 255 visible characters, for example \"4711\".", clip(m.LMSID))
 	}
 	return m.validAccounts(at)
+}
+
+func asciiOnly(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 func (m Member) validAccounts(at string) error {

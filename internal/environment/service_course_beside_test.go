@@ -76,6 +76,24 @@ func TestACourseOfTheFileTakesMembersFromElsewhere(t *testing.T) {
 	}
 }
 
+// TestALaunchLeavesTheFileAlone: whom the file names keeps the account and the
+// address that it gives them, and whoever is launched is let in without.
+func TestALaunchLeavesTheFileAlone(t *testing.T) {
+	o, file := newFile(t)
+	file.Members[0].LMSID = "https://school.example.edu#a"
+	who := Caller{Subject: "lti:canvas", Role: RoleStaff, Courses: []string{"ml"}, Via: ViaLTI}
+	if _, err := o.Enroll(t.Context(), who, "ml", Member{Subject: "canvas:a", Email: "ann@example.edu", LMSID: file.Members[0].LMSID}); err != nil {
+		t.Fatal(err)
+	}
+	want := []Member{file.Members[0], {Subject: "canvas:a", Role: MemberStudent}}
+	if diff := cmp.Diff(want, o.course(t).Members); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
+	if _, err := o.Enroll(t.Context(), tutor, "ml", Member{Subject: "bob", Email: "ann@example.edu"}); CodeOf(err) != CodeInvalid {
+		t.Errorf("by staff: got %v; want it refused, they can mend it", err)
+	}
+}
+
 func TestWhoIsDroppedFromACourseOfTheFile(t *testing.T) {
 	o, _ := newFile(t)
 	if _, err := o.Enroll(t.Context(), tutor, "ml", addressed("bob@example.edu")); err != nil {

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,9 @@ func (s *Service) changeMember(ctx context.Context, edit memberEdit) (CourseChan
 			next.Role, next.Project = first(edit.member.Role, MemberStudent), strings.TrimSpace(edit.member.Project)
 		}
 		whom = next.Subject
+		if edit.who.Via == ViaLTI && s.makeRoom(c, file, edit.who, &next) {
+			whom = "" // somebody else's end changes, too
+		}
 		if file.index(next.Subject) >= 0 {
 			return edit.ofTheFile(file, next)
 		}
@@ -73,6 +77,36 @@ func (e memberEdit) ofTheFile(file Course, next Member) error {
 
 func inTheFile(file Course, subject string) error {
 	return Errorf(CodeConflict, "The configuration file %s has %s on the roster of %s; change it there.", first(file.File, "of this daskbot"), clip(subject), file.ID)
+}
+
+// makeRoom lets in whom a platform launched, or has on its roster, whatever the
+// roster here says of the same account or address: else it would keep them out
+// for good. Another member with the account is who it was before it was given to
+// this person, and is dropped, unless the file names them; moved says so. The
+// address of another member stays theirs, and so does their subject: whoever
+// writes a roster could otherwise hand somebody else's launches on.
+func (s *Service) makeRoom(c *Course, file Course, who Caller, m *Member) (moved bool) {
+	was, _ := c.Member(m.Subject)
+	if !asciiOnly(m.Email) {
+		m.Email = was.Email
+	}
+	for _, k := range slices.Clone(c.Members) {
+		sameAccount := m.LMSID != "" && k.LMSID == m.LMSID
+		switch {
+		case k.Subject == m.Subject:
+		case sameAccount && file.index(k.Subject) < 0:
+			s.drop(c, who, k.Subject, "Joined with "+m.Subject+".")
+			moved = true
+		default:
+			if sameAccount {
+				m.LMSID = was.LMSID
+			}
+			if m.Email != "" && k.Email == m.Email {
+				m.Email = was.Email
+			}
+		}
+	}
+	return moved
 }
 
 // putMember puts a complete member on a roster.

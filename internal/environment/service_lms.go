@@ -48,7 +48,7 @@ func (s *Service) RecogniseLaunched(ctx context.Context, l Launched) (Person, er
 // linked to.
 func (s *Service) launchedAnew(ctx context.Context, l Launched) (Person, error) {
 	email := strings.ToLower(strings.TrimSpace(l.Email))
-	if ValidEmail(email) != nil {
+	if ValidEmail(email) != nil || !asciiOnly(email) { // rosters take no other
 		email = ""
 	}
 	subject := l.Subject

@@ -151,7 +151,9 @@ func (s *Service) Person(ctx context.Context, who Caller, subject string) (Perso
 // PutPerson stores identities. A project that was not linked before is linked
 // only if daskbot may act there; if not, CodeConflict with the commands that
 // grant it. Students may link a project, but not say who they are elsewhere:
-// that would let them take another's identity.
+// that would let them take another's identity. An account of a learning platform
+// that somebody else had so far is no longer theirs: that is how two people
+// become one.
 func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, error) {
 	old, err := s.Person(ctx, who, p.Subject)
 	if err != nil {
@@ -171,10 +173,35 @@ func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, 
 			return p, err
 		}
 	}
+	holder, err := s.holderOf(ctx, p, old)
+	if err != nil {
+		return p, err
+	}
 	p.Version = old.Version
-	err = s.store.Commit(ctx, Change{Person: &p})
+	err = s.store.Commit(ctx, Change{Person: &p, Released: holder})
 	p.Version++
 	return p, err
+}
+
+// holderOf is who had the account of a learning platform that p is to have,
+// without it; nil for nobody else.
+func (s *Service) holderOf(ctx context.Context, p, old Person) (*Person, error) {
+	if p.LMSID == "" || p.LMSID == old.LMSID {
+		return nil, nil
+	}
+	holder, err := s.store.PersonByLMS(ctx, p.LMSID)
+	switch CodeOf(err) {
+	case "":
+	case CodeNotFound:
+		return nil, nil
+	case CodeConflict:
+		return nil, &Error{Code: CodeConflict, Field: "lmsId", Err: err,
+			Message: "Several people are registered with the account " + clip(p.LMSID) + "; take it from all but one of them first."}
+	default:
+		return nil, err
+	}
+	holder.LMSID = ""
+	return &holder, nil
 }
 
 // CheckProject asks the cloud whether daskbot may act in the project.

@@ -3,6 +3,7 @@ package lti
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -75,6 +76,114 @@ func TestAnAccountIsWhomHooksMean(t *testing.T) {
 	}
 	if all := w.environments(); len(all) != 1 || all[0].Owner != "canvas:21070000000020064" {
 		t.Errorf("got %+v; want one of the person whom hooks name so", all)
+	}
+}
+
+// TestTwoPeopleAreJoined: an admin says that an account is somebody's whom
+// daskbot knows already. Launches and rosters go on, and the course has them
+// once.
+func TestTwoPeopleAreJoined(t *testing.T) {
+	for name, cleared := range map[string]bool{"in one step": false, "taken away first": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if rec := w.launch("alice", "Learner"); rec.Code != http.StatusOK {
+				t.Fatalf("got %d %s", rec.Code, rec.Body)
+			}
+			if cleared {
+				w.put(environment.Person{Subject: "canvas:alice"})
+			}
+			w.put(environment.Person{Subject: "ada", Email: "ada@example.edu", LMSID: w.school.url + "#alice"})
+			w.school.pages = [][]membership{{person("bob", "Bob", "Learner"), person("alice", "Alice", "Learner")}}
+			for _, step := range []func(){
+				func() {
+					if rec := w.launch("alice", "Learner"); rec.Code != http.StatusOK {
+						t.Errorf("got %d %s", rec.Code, rec.Body)
+					}
+				},
+				func() {
+					if err := w.tool.SyncRosters(t.Context()); err != nil {
+						t.Error(err)
+					}
+				},
+			} {
+				step()
+				if m, ok := w.course().Member("ada"); !ok || m.LMSID != w.school.url+"#alice" || slices.Contains(w.subjects(), "canvas:alice") {
+					t.Errorf("got %+v; want ada alone with the account", w.course().Members)
+				}
+			}
+			if left := w.course().Left; len(left) != 1 || left[0].Reason != "Joined with ada." {
+				t.Errorf("left: %+v", left)
+			}
+			for _, e := range w.environments() {
+				if e.Owner == "canvas:alice" && e.CourseEnd == nil {
+					t.Error("nothing ends what the other one had")
+				}
+			}
+			if len(w.subjects()) != 2 {
+				t.Errorf("got %q; want bob, too", w.subjects())
+			}
+		})
+	}
+}
+
+// put is an admin's PUT /people/{subject}.
+func (w *world) put(p environment.Person) {
+	w.t.Helper()
+	if _, err := w.service.PutPerson(w.t.Context(), admin, p); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestTwoPeopleWithOneAccount: a store from before has them. They are left out,
+// and keep nobody else out.
+func TestTwoPeopleWithOneAccount(t *testing.T) {
+	w := newWorld(t)
+	w.launch("prof", "Instructor")
+	for _, subject := range []string{"ada", "bob"} {
+		if err := w.store.Commit(t.Context(), environment.Change{Person: &environment.Person{Subject: subject, LMSID: w.school.url + "#alice"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.school.pages = [][]membership{{person("alice", "Alice", "Learner"), person("carol", "Carol", "Learner"), person("prof", "Prof", "Instructor")}}
+	if err := w.tool.SyncRosters(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := w.subjects(); !slices.Equal(got, []string{"canvas:carol", "canvas:prof"}) {
+		t.Errorf("got %q", got)
+	}
+	if _, err := w.service.PutPerson(t.Context(), admin, environment.Person{Subject: "dave", LMSID: w.school.url + "#alice"}); environment.CodeOf(err) != environment.CodeConflict {
+		t.Errorf("a third: got %v; want a conflict", err)
+	}
+}
+
+// TestARosterKeepsNobodyOut: what a document says of an address is no reason to
+// refuse whom the platform launches, and none to take them for that member.
+func TestARosterKeepsNobodyOut(t *testing.T) {
+	for _, tt := range []struct {
+		name, email, want string
+		members           []environment.Member
+	}{
+		{"another member's address", "alice@example.edu", "alice@example.edu", []environment.Member{{Subject: "alice", Email: "alice@example.edu"}}},
+		{"an address with other letters", "älice@example.edu", "canvas:alice", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(w *world) { w.trusted = true })
+			w.apply(environment.Course{ID: "de-2026", LMS: []environment.LMSBinding{{Source: "canvas", Context: "ctx-1"}}, Members: tt.members})
+			for range 2 {
+				if rec := w.launch("alice", "Learner", with(map[string]any{"email": tt.email})); rec.Code != http.StatusOK {
+					t.Fatalf("got %d %s", rec.Code, rec.Body)
+				}
+			}
+			m, ok := w.course().Member(tt.want)
+			if all := w.environments(); !ok || m.Email != "" || m.LMSID != w.school.url+"#alice" || len(all) != 1 || all[0].Owner != tt.want {
+				t.Errorf("got %+v, %+v; want %s without an address", w.course().Members, all, tt.want)
+			}
+			for _, old := range tt.members {
+				if got, _ := w.course().Member(old.Subject); got.Email != old.Email || got.LMSID != "" {
+					t.Errorf("got %+v; want %s as before", got, old.Subject)
+				}
+			}
+		})
 	}
 }
 

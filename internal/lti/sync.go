@@ -179,24 +179,33 @@ func (m membership) claims(p environment.Platform) (c claims, what environment.R
 // must not keep the others out.
 func (t *Tool) join(ctx context.Context, p environment.Platform, c claims, course environment.Course, what environment.Role) (bool, error) {
 	person, err := t.service.RecogniseLaunched(ctx, launchedBy(p, c))
-	if err == nil {
-		next := memberOf(c, person, what)
-		if old, ok := course.Member(next.Subject); ok && nothingNew(old, next) {
-			return false, nil
-		}
-		var changed bool
-		if changed, err = t.service.Enroll(ctx, agent(p, course.ID), course.ID, next); err == nil {
-			return changed, nil
-		}
+	if err != nil {
+		// That several people have one account is theirs to sort out.
+		return false, t.leaveOut(p, c, course, err, environment.CodeConflict)
 	}
-	switch environment.CodeOf(err) {
-	case environment.CodeNotFound:
-		return false, nil // rosters do not carry the id; a hook or a launch will
-	case environment.CodeForbidden, environment.CodeInvalid:
-		t.log.Warn("roster", "platform", p.Name, "course", course.ID, "user", clip(c.Subject), "reason", err.Error())
+	next := memberOf(c, person, what)
+	if old, ok := course.Member(next.Subject); ok && nothingNew(old, next) {
 		return false, nil
+	}
+	changed, err := t.service.Enroll(ctx, agent(p, course.ID), course.ID, next)
+	if err != nil {
+		return false, t.leaveOut(p, c, course, err)
+	}
+	return changed, nil
+}
+
+// leaveOut forgives what keeps one person out, also of the codes in more; any
+// other error it returns.
+func (t *Tool) leaveOut(p environment.Platform, c claims, course environment.Course, err error, more ...environment.Code) error {
+	code := environment.CodeOf(err)
+	switch {
+	case code == environment.CodeNotFound:
+		return nil // rosters do not carry the id; a hook or a launch will
+	case code == environment.CodeForbidden, code == environment.CodeInvalid, slices.Contains(more, code):
+		t.log.Warn("roster", "platform", p.Name, "course", course.ID, "user", clip(c.Subject), "reason", err.Error())
+		return nil
 	default:
-		return false, err
+		return err
 	}
 }
 
