@@ -71,7 +71,7 @@ var homes = map[string][]string{
 	"sigs.k8s.io":                      {"internal/provision/kube", "internal/provision/helm"},
 	"helm.sh":                          {"internal/provision/helm"},
 	"github.com/go-jose":               {"internal/bench", "internal/lms", "internal/lti", "internal/oidc"},
-	"golang.org/x/time":                {"internal/api", "internal/lms"},
+	"golang.org/x/time":                {"internal/api", "internal/lms", "internal/lti"},
 	"github.com/riverqueue":            {"internal/store"},
 	"riverqueue.com":                   {"internal/store"},
 	"go.opentelemetry.io":              {"internal/telemetry", "internal/e2e"},

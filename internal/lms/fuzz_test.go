@@ -51,7 +51,7 @@ func FuzzVerify(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	canvas := jws{&keySet{url: "http://127.0.0.1:1", client: &http.Client{Timeout: time.Millisecond}}, ""}
+	canvas := jws{newKeySet("http://127.0.0.1:1", &http.Client{Timeout: time.Millisecond}), ""}
 	now := time.Unix(1795424340, 0)
 	f.Add("msg_1", "1795424340", "v1,AAAA", "Bearer x", "application/json", []byte(added))
 	f.Add("", "", "v1a,", "", "application/x-www-form-urlencoded", []byte("token=x&event=y"))

@@ -187,7 +187,7 @@ func (h *Hooks) verifier(s Source) (verifier, error) {
 		if s.CreateCourses && s.RootAccount == "" {
 			return nil, errors.New("createCourses needs rootAccount: every school that Canvas hosts signs with the same keys, and each could make courses here")
 		}
-		return jws{&keySet{url: s.JWKSURL, client: h.Client}, s.RootAccount}, nil
+		return jws{newKeySet(s.JWKSURL, h.Client), s.RootAccount}, nil
 	case Moodle:
 		return newBearer(s.Secrets, true)
 	case Bearer:

@@ -15,13 +15,16 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/time/rate"
 )
 
 // Times and bounds of asking for keys.
 const (
-	// keysFloor is how soon after one request for the keys the next may be made,
-	// whatever arrives: a stranger must not make us ask.
+	// keysFloor is how often the keys may be asked for, whatever arrives: a
+	// stranger must not make us ask. keysBurst are tries that may come sooner, for
+	// keys that change, or an answer that is lost, just after a question.
 	keysFloor = time.Minute
+	keysBurst = 3
 	// keysLast is how long keys are believed without asking again, so that one
 	// that was taken back does not hold for ever.
 	keysLast    = 24 * time.Hour
@@ -106,9 +109,14 @@ type keySet struct {
 	mu      sync.RWMutex
 	keys    map[string]*rsa.PublicKey
 	fetched time.Time // the last success
-	asked   time.Time // the last try
 
-	fetch sync.Mutex // one request at a time
+	fetch  sync.Mutex    // one request at a time; it also guards the next two
+	turns  *rate.Limiter // of asking
+	failed error         // of the last try; nil once one succeeded
+}
+
+func newKeySet(url string, client *http.Client) *keySet {
+	return &keySet{url: url, client: client, turns: rate.NewLimiter(rate.Every(keysFloor), keysBurst)}
 }
 
 // find returns a key, and asks for the keys when it is new or they are old.
@@ -134,29 +142,27 @@ func (k *keySet) known(kid string, now time.Time) (key *rsa.PublicKey, fresh boo
 	return k.keys[kid], now.Sub(k.fetched) < keysLast
 }
 
-// refresh asks for the keys unless somebody did so just now.
+// refresh asks for the keys unless that was done too often of late. Its error is
+// that of the last time they were asked for: only keys that were had say that
+// one is not among them.
 func (k *keySet) refresh(ctx context.Context, kid string, now time.Time) error {
 	k.fetch.Lock()
 	defer k.fetch.Unlock()
 	if key, fresh := k.known(kid, now); key != nil && fresh {
 		return nil // another request brought it
 	}
-	k.mu.Lock()
-	early := now.Sub(k.asked) < keysFloor
-	if !early {
-		k.asked = now
-	}
-	k.mu.Unlock()
-	if early {
-		return nil
+	if !k.turns.AllowN(now, 1) {
+		return k.failed
 	}
 	// The next to ask needs them too, also when this one hangs up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
 	defer cancel()
 	keys, err := k.get(ctx)
 	if err != nil {
-		return &keysError{err}
+		k.failed = &keysError{err}
+		return k.failed
 	}
+	k.failed = nil
 	k.mu.Lock()
 	k.keys, k.fetched = keys, now
 	k.mu.Unlock()

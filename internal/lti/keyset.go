@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/time/rate"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -21,17 +22,24 @@ type keySet struct {
 	http    *http.Client
 	now     func() time.Time
 
-	mu   sync.Mutex
-	keys []jose.JSONWebKey
-	read time.Time // when they were last asked for, also in vain
+	mu     sync.Mutex
+	keys   []jose.JSONWebKey
+	read   time.Time     // when they were last had
+	turns  *rate.Limiter // of asking
+	failed error         // of the last question; nil once one was answered
 }
 
 const (
 	// keysFreshFor is how long keys are believed without asking again.
 	keysFreshFor = time.Hour
-	// keysFloor is the least time between two questions, so that tokens with
-	// made-up key ids do not become a flood of requests to the platform.
+	// keysFloor is how often the platform may be asked, so that tokens with made-up
+	// key ids do not become a flood of requests to it. keysBurst are questions that
+	// may come sooner, for keys that change, or an answer that is lost, just after
+	// one.
 	keysFloor = 10 * time.Second
+	keysBurst = 3
+	// keysWithin bounds one question: every launch waits for it.
+	keysWithin = 5 * time.Second
 	// largestAnswer bounds what is read of a platform's answers.
 	largestAnswer = 1 << 20
 )
@@ -42,7 +50,7 @@ func (t *Tool) keysOf(p environment.Platform) *keySet {
 	defer t.mu.Unlock()
 	set, ok := t.sets[p.JWKSURL]
 	if !ok {
-		set = &keySet{address: p.JWKSURL, http: t.http, now: t.now}
+		set = &keySet{address: p.JWKSURL, http: t.http, now: t.now, turns: rate.NewLimiter(rate.Every(keysFloor), keysBurst)}
 		t.sets[p.JWKSURL] = set
 	}
 	return set
@@ -83,24 +91,38 @@ func (w *witness) VerifySignature(ctx context.Context, token string) (payload []
 
 // find returns the keys that a token may have been signed with. A key id that
 // is not known may be new: the platform is asked, but not too often. While it
-// does not answer, what is remembered holds.
+// does not answer, what is remembered holds, and nobody's token is called wrong.
 func (s *keySet) find(ctx context.Context, kid string) ([]jose.JSONWebKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.now()
 	known := s.matching(kid)
-	age := s.now().Sub(s.read)
-	if !s.read.IsZero() && (age < keysFloor || len(known) > 0 && age < keysFreshFor) {
+	if len(known) > 0 && now.Sub(s.read) < keysFreshFor {
 		return known, nil
 	}
-	s.read = s.now()
+	if s.turns.AllowN(now, 1) {
+		s.refresh(ctx, now)
+		known = s.matching(kid)
+	}
+	if len(known) == 0 && s.failed != nil {
+		return nil, &environment.Error{Code: environment.CodeUnavailable, Message: "The learning platform does not tell its keys just now; try again in a minute.", Err: s.failed}
+	}
+	return known, nil
+}
+
+// refresh asks the platform. Those who come next need the answer too, also when
+// this browser goes away.
+func (s *keySet) refresh(ctx context.Context, now time.Time) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysWithin)
+	defer cancel()
 	keys, err := s.ask(ctx)
-	if err != nil && len(known) == 0 {
-		return nil, &environment.Error{Code: environment.CodeUnavailable, Message: "The learning platform does not tell its keys just now; try again in a minute.", Err: err}
-	}
 	if err == nil {
-		s.keys = keys
+		s.keys, s.read = keys, now
 	}
-	return s.matching(kid), nil
+	if err == nil && len(keys) == 0 {
+		err = errors.New("the platform publishes no keys")
+	}
+	s.failed = err
 }
 
 // matching is by id; a token without one may be of any key.

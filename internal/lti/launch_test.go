@@ -1,6 +1,7 @@
 package lti
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -320,17 +321,19 @@ func TestKeysOfAPlatformThatChange(t *testing.T) {
 		t.Fatalf("got %d", rec.Code)
 	}
 	w.school.kid, w.school.key = "k2", otherKey()
-	w.wantUnauthorized(t, w.launch("alice", "Learner")) // asked just now
-	before := w.school.asked["/jwks"]
-	for range 20 {
-		w.launch("alice", "Learner")
-	}
-	if asked := w.school.asked["/jwks"] - before; asked != 0 {
-		t.Errorf("the platform was asked %d times more within the floor; want 0", asked)
-	}
-	w.now = w.now.Add(keysFloor)
 	if rec := w.launch("alice", "Learner"); rec.Code != http.StatusOK {
-		t.Errorf("past the floor: got %d; want 200", rec.Code)
+		t.Errorf("right after the old ones were asked for: got %d; want 200", rec.Code)
+	}
+	unknown := func() *httptest.ResponseRecorder {
+		l := w.login()
+		token := signWith(t, jose.RS256, otherKey(), "k9", w.claims(l, "alice", "Learner"))
+		return w.send(w.tool, http.MethodPost, launchPath, url.Values{"state": {l.state}, "id_token": {token}}, l.cookies...)
+	}
+	for range 20 {
+		w.wantUnauthorized(t, unknown())
+	}
+	if asked := w.school.asked["/jwks"]; asked != keysBurst {
+		t.Errorf("the platform was asked %d times within the floor; want %d", asked, keysBurst)
 	}
 	w.school.down = true
 	w.now = w.now.Add(2 * keysFreshFor)
@@ -338,7 +341,23 @@ func TestKeysOfAPlatformThatChange(t *testing.T) {
 		t.Errorf("while the platform is away: got %d; want 200 by the keys that are known", rec.Code)
 	}
 	w.tool = w.newTool()
-	if rec := w.launch("alice", "Learner"); rec.Code != http.StatusServiceUnavailable {
-		t.Errorf("without any key: got %d; want 503", rec.Code)
+	for range 2 * keysBurst { // also while nobody asks again
+		if rec := w.launch("alice", "Learner"); rec.Code != http.StatusServiceUnavailable {
+			t.Errorf("without any key: got %d; want 503", rec.Code)
+		}
+	}
+}
+
+// TestABrowserThatGoesAway: the platform's keys are the next one's, too.
+func TestABrowserThatGoesAway(t *testing.T) {
+	w := newWorld(t)
+	p, err := w.tool.platform(t.Context(), w.school.url, clientID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if keys, err := w.tool.keysOf(p).find(gone, "k1"); err != nil || len(keys) != 1 {
+		t.Errorf("got %v, %v; want the key", keys, err)
 	}
 }
