@@ -352,6 +352,38 @@ func TestTranslate(t *testing.T) {
 	}
 }
 
+// TestAnEnrolmentOfSeveral: in Moodle somebody may be in a course by hand and by
+// a cohort. The end of one is told together with whether it was the last.
+func TestAnEnrolmentOfSeveral(t *testing.T) {
+	const deleted, updated = `{"eventname":"\\core\\event\\user_enrolment_deleted","courseid":7,"relateduserid":15,"other":`, `{"eventname":"\\core\\event\\user_enrolment_updated","courseid":7,"relateduserid":15,"other":`
+	const form = "eventname=%5Ccore%5Cevent%5Cuser_enrolment_deleted&courseid=7&relateduserid=15&other%5Benrol%5D=manual&other%5Buserenrolment%5D%5Blastenrol%5D="
+	for name, tt := range map[string]struct {
+		body string
+		want Kind
+	}{
+		"not the last":                    {deleted + `{"userenrolment":{"id":"41","status":"0","lastenrol":false},"enrol":"cohort"}}`, ""},
+		"not the last, a number":          {deleted + `{"userenrolment":{"lastenrol":0}}}`, ""},
+		"not the last, a text":            {deleted + `{"userenrolment":{"lastenrol":"0"}}}`, ""},
+		"not the last, JSON in a text":    {deleted + `"{\"userenrolment\":{\"lastenrol\":0}}"}`, ""},
+		"not the last, a form":            {form, ""},
+		"not the last, a form with 0":     {form + "0", ""},
+		"the last":                        {deleted + `{"userenrolment":{"lastenrol":true}}}`, MemberRemoved},
+		"the last, a form":                {form + "1", MemberRemoved},
+		"that is not told":                {deleted + `{"enrol":"manual"}}`, MemberRemoved},
+		"changed, in what is not told":    {updated + `{"enrol":"manual"}}`, ""},
+		"changed, active":                 {updated + `{"status":0}}`, MemberChanged},
+		"changed, suspended":              {updated + `"{\"status\":1}"}`, MemberRemoved},
+		"changed, by a template":          {`{"event":"\\core\\event\\user_enrolment_updated","courseid":7,"userid":15}`, ""},
+		"enrolled, whatever is said then": {strings.Replace(updated, "updated", "created", 1) + `{"status":"1"}}`, MemberAdded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := Translate("", []byte(tt.body)); err != nil || got.Kind != tt.want {
+				t.Errorf("got %+v, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
 // file is a configuration that defines one course.
 type file struct{ environment.Course }
 

@@ -87,7 +87,8 @@ func (e Event) about() string {
 
 // names are what senders call events, without case and separators, and with
 // one spelling of enrollment. "course completed" is none of them: Canvas and
-// Moodle say that of each student who is done, while the others go on.
+// Moodle say that of each student who is done, while the others go on. Moodle's user_enrolment_updated is none either: it
+// may be a suspension.
 var names = namesOfKinds()
 
 func namesOfKinds() map[string]Kind {
@@ -95,7 +96,7 @@ func namesOfKinds() map[string]Kind {
 	for kind, all := range map[Kind]string{
 		MemberAdded:   "memberadded membercreated memberjoined enrollmentcreated enrollmentadded enrolled userenrolled userenrollmentcreated courseenrollmentcreated",
 		MemberRemoved: "memberremoved memberdeleted memberleft enrollmentdeleted enrollmentremoved unenrolled userunenrolled userenrollmentdeleted courseenrollmentdeleted",
-		MemberChanged: "memberrolechanged memberupdated memberchanged enrollmentupdated userenrollmentupdated courseenrollmentchanged",
+		MemberChanged: "memberrolechanged memberupdated memberchanged enrollmentupdated courseenrollmentchanged",
 		CourseCreated: "coursecreated courseadded",
 		CourseEnded:   "courseended courseconcluded coursedeleted coursearchived",
 		StartOne:      "environmentstart environmentup start launch startforstudent",

@@ -14,10 +14,11 @@ func moodleEvent(name string, root tree) Event {
 	p.ID = root.text("relateduserid")
 	other := moodleOther(root)
 	switch short := name[strings.LastIndex(name, `\`)+1:]; short {
-	case "user_enrolment_created", "user_enrolment_updated":
-		// In Moodle an update is of the enrolment's dates and status, not of the role.
-		if short == "user_enrolment_updated" && other.text("status") == "1" { // suspended
-			e.Kind = MemberRemoved
+	case "user_enrolment_updated":
+		e.Kind = moodleUpdate(other)
+	case "user_enrolment_deleted":
+		if enrolledOtherwise(other) {
+			e.Kind = ""
 		}
 	case "course_created", "course_deleted":
 		e.Course.Context = root.text("courseid", "objectid", "contextinstanceid")
@@ -28,6 +29,40 @@ func moodleEvent(name string, root tree) Event {
 	return e
 }
 
+// moodleUpdate is what an update of an enrolment means: it is of its dates and
+// its status, not of the role. Moodle's own says neither, so that a suspension
+// looks like any other; it must not put anybody back.
+func moodleUpdate(other tree) Kind {
+	switch other.text("status") {
+	case "0":
+		return MemberChanged
+	case "1": // suspended
+		return MemberRemoved
+	default:
+		return ""
+	}
+}
+
+// enrolledOtherwise says whether Moodle tells of an enrolment that ended that it
+// was not the person's last in the course: one by cohort goes on when one by hand
+// ends. In a form, what is false is empty.
+func enrolledOtherwise(other tree) bool {
+	last, told := other.object("userenrolment")["lastenrol"]
+	if !told {
+		last = other["userenrolment][lastenrol"]
+	}
+	switch v := last.(type) {
+	case bool:
+		return !v
+	case string:
+		return v == "" || v == "0" || v == "false"
+	case json.Number:
+		return v == "0"
+	default:
+		return false
+	}
+}
+
 // moodleOther is the event's own data: an object, or in a form either its JSON
 // or fields other[…].
 func moodleOther(root tree) tree {
@@ -36,10 +71,9 @@ func moodleOther(root tree) tree {
 	}
 	other := tree{}
 	if text, ok := root["other"].(string); ok {
-		if json.Unmarshal([]byte(text), &other) == nil && other != nil {
-			return other
+		if found, err := read("", []byte(text)); err == nil && looksLikeJSON([]byte(text)) {
+			return found
 		}
-		other = tree{}
 	}
 	for key, value := range root {
 		if inner, ok := strings.CutPrefix(key, "other["); ok {
