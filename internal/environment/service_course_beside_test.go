@@ -82,7 +82,7 @@ func TestALaunchLeavesTheFileAlone(t *testing.T) {
 	o, file := newFile(t)
 	file.Members[0].LMSID = "https://school.example.edu#a"
 	who := Caller{Subject: "lti:canvas", Role: RoleStaff, Courses: []string{"ml"}, Via: ViaLTI}
-	if _, err := o.Enroll(t.Context(), who, "ml", Member{Subject: "canvas:a", Email: "ann@example.edu", LMSID: file.Members[0].LMSID}); err != nil {
+	if _, err := o.EnrollLaunched(t.Context(), who, "ml", Member{Subject: "canvas:a", Email: "ann@example.edu", LMSID: file.Members[0].LMSID}, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	want := []Member{file.Members[0], {Subject: "canvas:a", Role: MemberStudent}}

@@ -23,6 +23,15 @@ func (s *Service) Enroll(ctx context.Context, who Caller, course string, m Membe
 	return len(made.Diff) > 0, err
 }
 
+// EnrollLaunched is Enroll for whom a learning platform launched, or has on its
+// roster. hooks is what the platform's hooks call the person as long as they know
+// nothing else: a member of that name is the same one. Whatever the roster says
+// of the account or its address already keeps nobody out; see makeRoom.
+func (s *Service) EnrollLaunched(ctx context.Context, who Caller, course string, m Member, hooks string) (changed bool, err error) {
+	made, err := s.changeMember(ctx, memberEdit{who: who, course: course, member: m, launched: true, hooks: hooks})
+	return len(made.Diff) > 0, err
+}
+
 // PutMember is Enroll for one who says everything: the role and the project are
 // what m says, as in a document. expect and dry are those of ApplyCourse.
 // CodeConflict names the file when that names the member; other errors are
@@ -37,8 +46,11 @@ type memberEdit struct {
 	course string
 	member Member
 	whole  bool // role and project are what member says
-	expect int64
-	dry    bool
+	// launched and hooks are EnrollLaunched's.
+	launched bool
+	hooks    string
+	expect   int64
+	dry      bool
 }
 
 func (s *Service) changeMember(ctx context.Context, edit memberEdit) (CourseChange, error) {
@@ -56,7 +68,7 @@ func (s *Service) changeMember(ctx context.Context, edit memberEdit) (CourseChan
 			next.Role, next.Project = first(edit.member.Role, MemberStudent), strings.TrimSpace(edit.member.Project)
 		}
 		whom = next.Subject
-		if edit.who.Via == ViaLTI && s.makeRoom(c, file, edit.who, &next) {
+		if edit.launched && s.makeRoom(c, file, edit, &next) {
 			whom = "" // somebody else's end changes, too
 		}
 		if file.index(next.Subject) >= 0 {
@@ -82,10 +94,11 @@ func inTheFile(file Course, subject string) error {
 // makeRoom lets in whom a platform launched, or has on its roster, whatever the
 // roster here says of the same account or address: else it would keep them out
 // for good. Another member with the account is who it was before it was given to
-// this person, and is dropped, unless the file names them; moved says so. The
+// this person, one with the name that hooks use is who it was before anybody knew
+// better: they are dropped, unless the file names them; moved says so. The
 // address of another member stays theirs, and so does their subject: whoever
 // writes a roster could otherwise hand somebody else's launches on.
-func (s *Service) makeRoom(c *Course, file Course, who Caller, m *Member) (moved bool) {
+func (s *Service) makeRoom(c *Course, file Course, edit memberEdit, m *Member) (moved bool) {
 	was, _ := c.Member(m.Subject)
 	if !asciiOnly(m.Email) {
 		m.Email = was.Email
@@ -94,8 +107,8 @@ func (s *Service) makeRoom(c *Course, file Course, who Caller, m *Member) (moved
 		sameAccount := m.LMSID != "" && k.LMSID == m.LMSID
 		switch {
 		case k.Subject == m.Subject:
-		case sameAccount && file.index(k.Subject) < 0:
-			s.drop(c, who, k.Subject, "Joined with "+m.Subject+".")
+		case (sameAccount || k.Subject == edit.hooks) && file.index(k.Subject) < 0:
+			s.drop(c, edit.who, k.Subject, "Joined with "+m.Subject+".")
 			moved = true
 		default:
 			if sameAccount {

@@ -15,6 +15,9 @@ type action struct {
 	source   *source
 	delivery environment.Delivery
 	course   environment.Course
+	// issuer is the platform's that launches the same people under the same ids;
+	// "" for none.
+	issuer string
 }
 
 // caller is who acts: the source, as staff of the course it speaks of.
@@ -180,7 +183,13 @@ func (h *Hooks) knowByID(ctx context.Context, a *action) error {
 	}
 	all := append(slices.Clone(h.Config.Platforms), stored...) // the configuration goes first
 	i := slices.IndexFunc(all, func(p environment.Platform) bool { return p.Name == a.source.Name })
-	if i < 0 || all[i].TrustEmails {
+	if i < 0 {
+		return nil
+	}
+	if all[i].UserIDFrom == "" {
+		a.issuer = all[i].Issuer
+	}
+	if all[i].TrustEmails {
 		return nil
 	}
 	for i, p := range a.People {
@@ -200,6 +209,9 @@ func (a *action) onRoster(p Person) (environment.Member, bool) {
 			// A roster of one platform may leave out its name; whoever was launched
 			// since then has the launch's id instead.
 			return m.LMSID != "" && (k.LMSID == m.LMSID || k.LMSID == p.ID || k.Subject == m.LMSID)
+		},
+		func(k environment.Member) bool { // or who they became since
+			return p.ID != "" && a.issuer != "" && k.LMSID == a.issuer+"#"+p.ID
 		},
 		func(k environment.Member) bool { return m.Email != "" && k.Email == m.Email },
 	} {

@@ -139,6 +139,25 @@ func TestATriggerAndALaunchAreOnePerson(t *testing.T) {
 	}
 }
 
+// TestAHookWithoutAnAddressMeansWhoWasLaunched: with trusted addresses a launch
+// names the student by theirs, and a hook that has only the id means the same
+// one.
+func TestAHookWithoutAnAddressMeansWhoWasLaunched(t *testing.T) {
+	w := newWorld(t, sis(func(*Source) {}))
+	w.platforms = []environment.Platform{{Name: "sis", Issuer: "https://school.example.edu", TrustEmails: true}}
+	w.open()
+	launched := environment.Member{Subject: "ada@b.edu", Email: "ada@b.edu", LMSID: "https://school.example.edu#15"}
+	if _, err := w.service.Enroll(t.Context(), admin, "de-2026", launched); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ kind, members string }{{"member.added", "ada@b.edu"}, {"member.removed", ""}} {
+		w.say(step.kind, `{"course":"de-2026","user":{"id":"15"}}`)
+		if got := strings.Join(w.course().Subjects(), " "); got != step.members {
+			t.Errorf("%s: got %q; want %q", step.kind, got, step.members)
+		}
+	}
+}
+
 // TestAnAddressThatAnybodyCouldChoose: who took somebody's address in the
 // platform is not that member, and takes nobody along when they leave.
 func TestAnAddressThatAnybodyCouldChoose(t *testing.T) {

@@ -175,12 +175,19 @@ func (t *Tool) enroll(ctx context.Context, p environment.Platform, c claims, cou
 	if err := t.noteRoster(ctx, p, c, course.ID); err != nil {
 		return err
 	}
-	next := memberOf(c, person, what)
-	if old, ok := course.Member(next.Subject); ok && nothingNew(old, next) {
-		return nil // as at nearly every launch: a roster is written one at a time
-	}
-	_, err := t.service.Enroll(ctx, agent(p, course.ID), course.ID, next)
+	_, err := t.admit(ctx, p, c, course, memberOf(c, person, what))
 	return err
+}
+
+// admit puts a member on the roster, and takes off whom hooks made of the same
+// person.
+func (t *Tool) admit(ctx context.Context, p environment.Platform, c claims, course environment.Course, m environment.Member) (changed bool, err error) {
+	hooks := launchedBy(p, c).Subject
+	_, doubled := course.Member(hooks)
+	if old, ok := course.Member(m.Subject); ok && nothingNew(old, m) && (!doubled || hooks == m.Subject) {
+		return false, nil // as at nearly every launch: a roster is written one at a time
+	}
+	return t.service.EnrollLaunched(ctx, agent(p, course.ID), course.ID, m, hooks)
 }
 
 // nothingNew says whether a launch tells nothing that the roster does not say.

@@ -79,6 +79,34 @@ func TestAnAccountIsWhomHooksMean(t *testing.T) {
 	}
 }
 
+// TestAHookAndATrustedAddressAreOneStudent: a hook without an address makes a
+// member whom the launch knows better.
+func TestAHookAndATrustedAddressAreOneStudent(t *testing.T) {
+	for name, come := range map[string]func(*world){
+		"a launch": func(w *world) { w.launch("alice", "Learner") },
+		"a roster": func(w *world) {
+			w.launch("prof", "Instructor")
+			w.school.pages = [][]membership{{person("alice", "Alice", "Learner")}}
+			_ = w.tool.SyncRosters(w.t.Context())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(w *world) { w.trusted = true })
+			hook := environment.Caller{Subject: "lms:canvas", Role: environment.RoleStaff, Courses: []string{"de-2026"}, Via: environment.ViaLMS}
+			for range 2 { // also when the hook comes after the launch
+				if _, err := w.service.Enroll(t.Context(), hook, "de-2026", environment.Member{Subject: "canvas:alice", LMSID: "canvas:alice"}); err != nil {
+					t.Fatal(err)
+				}
+				come(w)
+				got := slices.DeleteFunc(w.subjects(), func(s string) bool { return s == "prof@example.edu" })
+				if !slices.Equal(got, []string{"alice@example.edu"}) {
+					t.Errorf("got %q; want alice once", got)
+				}
+			}
+		})
+	}
+}
+
 // TestTwoPeopleAreJoined: an admin says that an account is somebody's whom
 // daskbot knows already. Launches and rosters go on, and the course has them
 // once.

@@ -183,11 +183,7 @@ func (t *Tool) join(ctx context.Context, p environment.Platform, c claims, cours
 		// That several people have one account is theirs to sort out.
 		return false, t.leaveOut(p, c, course, err, environment.CodeConflict)
 	}
-	next := memberOf(c, person, what)
-	if old, ok := course.Member(next.Subject); ok && nothingNew(old, next) {
-		return false, nil
-	}
-	changed, err := t.service.Enroll(ctx, agent(p, course.ID), course.ID, next)
+	changed, err := t.admit(ctx, p, c, course, memberOf(c, person, what))
 	if err != nil {
 		return false, t.leaveOut(p, c, course, err)
 	}

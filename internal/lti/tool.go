@@ -37,7 +37,7 @@ type Service interface {
 	RegisterPlatform(ctx context.Context, code string, p environment.Platform) error
 
 	CourseByLMS(ctx context.Context, source, lmsContext string) (environment.Course, error)
-	Enroll(ctx context.Context, who environment.Caller, course string, m environment.Member) (changed bool, err error)
+	EnrollLaunched(ctx context.Context, who environment.Caller, course string, m environment.Member, hooks string) (changed bool, err error)
 	Unenroll(ctx context.Context, who environment.Caller, course, subject, reason string) (changed bool, err error)
 	CourseDocument(ctx context.Context, who environment.Caller, id string) (environment.Course, error)
 	CourseStatus(ctx context.Context, who environment.Caller, course string) (environment.CourseStatus, error)
