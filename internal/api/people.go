@@ -22,7 +22,7 @@ type Identities struct {
 	Email   string `json:"email,omitempty" maxLength:"254" doc:"The person's Google account, where it is needed." example:"alice@example.edu"`
 	Project string `json:"project,omitempty" maxLength:"63" doc:"The person's own cloud project, which pays; empty for none." example:"alice-credits-2026"`
 	SlackID string `json:"slackId,omitempty" maxLength:"64" pattern:"^[A-Za-z0-9:_/-]*$" doc:"The person in Slack." example:"U012AB3CD"`
-	LMSID   string `json:"lmsId,omitempty" maxLength:"255" pattern:"^[ -~]*$" doc:"The person in the LMS." example:"moodle:4711"`
+	LMSID   string `json:"lmsId,omitempty" maxLength:"255" pattern:"^[ -~]*$" doc:"The person's account in a learning platform: its issuer, # and the id in launches." example:"https://moodle.example.edu#4711"`
 }
 
 // Person is a person's identities under one subject.
@@ -31,7 +31,7 @@ type Person struct {
 	Email   string `json:"email" example:"alice@example.edu"`
 	Project string `json:"project" example:"alice-credits-2026"`
 	SlackID string `json:"slackId" example:"U012AB3CD"`
-	LMSID   string `json:"lmsId" example:"moodle:4711"`
+	LMSID   string `json:"lmsId" example:"https://moodle.example.edu#4711"`
 }
 
 // ProjectCheck says that daskbot may act in a project.

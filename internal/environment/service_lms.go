@@ -23,7 +23,9 @@ type Launched struct {
 // somebody new. An e-mail address leads to a person who is known already only
 // when the platform's are trusted; one that is linked to another account of
 // the platform, or an address that several have, is CodeForbidden: that is for
-// an admin to sort out. Somebody new without a subject is CodeNotFound.
+// an admin to sort out. One that is linked to an account of another platform
+// keeps that one, and who has come is somebody new. Somebody new without a
+// subject is CodeNotFound.
 func (s *Service) RecogniseLaunched(ctx context.Context, l Launched) (Person, error) {
 	p, err := s.store.PersonByLMS(ctx, l.LMSID)
 	if CodeOf(err) != CodeNotFound {
@@ -31,6 +33,11 @@ func (s *Service) RecogniseLaunched(ctx context.Context, l Launched) (Person, er
 	}
 	if p, err = s.launchedAnew(ctx, l); err != nil {
 		return Person{}, err
+	}
+	if p.LMSID != "" && issuerOf(p.LMSID) != issuerOf(l.LMSID) && l.Subject != "" {
+		if p, err = s.personNamed(ctx, l.Subject); err != nil {
+			return Person{}, err
+		}
 	}
 	if p.LMSID != "" && p.LMSID != l.LMSID {
 		return Person{}, Errorf(CodeForbidden, "%s is linked to another account of the learning platform; ask whoever runs daskbot to change that.", p.Subject)
@@ -68,15 +75,26 @@ func (s *Service) launchedAnew(ctx context.Context, l Launched) (Person, error) 
 	if subject == "" {
 		return Person{}, Errorf(CodeNotFound, "The learning platform does not say by which id its people are known here; whoever set daskbot up there must add it to the custom parameters of launches.")
 	}
-	p, err := s.store.Person(ctx, subject)
-	if CodeOf(err) != CodeNotFound {
-		return p, err
-	}
+	p, err := s.personNamed(ctx, subject)
 	// An address that is not trusted is not kept: elsewhere it would be
 	// believed.
-	p = Person{Subject: subject}
-	if l.EmailTrusted {
+	if l.EmailTrusted && p.Version == 0 {
 		p.Email = email
 	}
-	return p, ValidSubject("owner", subject)
+	return p, err
+}
+
+// personNamed is the person of that name, or a new one.
+func (s *Service) personNamed(ctx context.Context, subject string) (Person, error) {
+	p, err := s.store.Person(ctx, subject)
+	if CodeOf(err) == CodeNotFound {
+		return Person{Subject: subject}, ValidSubject("owner", subject)
+	}
+	return p, err
+}
+
+// issuerOf is which platform an account is of.
+func issuerOf(lmsID string) string {
+	issuer, _, _ := strings.Cut(lmsID, "#")
+	return issuer
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -21,12 +22,15 @@ func TestAnAddressJoinsOnlyWhereItIsTrusted(t *testing.T) {
 		{name: "trusted, somebody has it", trusted: true, known: []environment.Person{{Subject: "ada", Email: "Alice@example.edu"}}, want: "ada"},
 		{name: "trusted, it is somebody's name", trusted: true, known: []environment.Person{{Subject: "alice@example.edu"}}, want: "alice@example.edu"},
 		{name: "trusted, nobody has it", trusted: true, want: "alice@example.edu"},
-		{name: "trusted, of another account", trusted: true, known: []environment.Person{{Subject: "ada", Email: "alice@example.edu", LMSID: "canvas:9"}}},
+		{name: "trusted, of another account", trusted: true, known: []environment.Person{{Subject: "ada", Email: "alice@example.edu", LMSID: "SCHOOL#9"}}},
+		{name: "trusted, of another platform", trusted: true, known: []environment.Person{{Subject: "ada", Email: "alice@example.edu", LMSID: "https://moodle.example.edu#9"}}, want: "canvas:alice"},
+		{name: "trusted, so is the other one", trusted: true, known: []environment.Person{{Subject: "ada", Email: "alice@example.edu", LMSID: "https://moodle.example.edu#9"}, {Subject: "canvas:alice", LMSID: "https://moodle.example.edu#8"}}},
 		{name: "trusted, two have it", trusted: true, known: []environment.Person{{Subject: "ada", Email: "alice@example.edu"}, {Subject: "bob", Email: "alice@example.edu"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(w *world) { w.trusted = tt.trusted })
 			for _, p := range tt.known {
+				p.LMSID = strings.Replace(p.LMSID, "SCHOOL", w.school.url, 1)
 				if err := w.store.Commit(t.Context(), environment.Change{Person: &p}); err != nil {
 					t.Fatal(err)
 				}
@@ -41,7 +45,7 @@ func TestAnAddressJoinsOnlyWhereItIsTrusted(t *testing.T) {
 				t.Fatalf("got %d %+v; want one of %s", rec.Code, all, tt.want)
 			}
 			p, err := w.store.PersonByLMS(t.Context(), w.school.url+"#alice")
-			if err != nil || p.Subject != tt.want || !tt.trusted && p.Email != "" {
+			if err != nil || p.Subject != tt.want || strings.HasPrefix(tt.want, "canvas:") && p.Email != "" {
 				t.Errorf("got %+v, %v; want %s", p, err, tt.want)
 			}
 		})
