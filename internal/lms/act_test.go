@@ -139,6 +139,55 @@ func TestATriggerAndALaunchAreOnePerson(t *testing.T) {
 	}
 }
 
+// TestAnIdThatIsThePersons: a template without a signature fills in as id what
+// it has, such as the number of the person.
+func TestAnIdThatIsThePersons(t *testing.T) {
+	for name, tt := range map[string]struct {
+		dated bool
+		// again is how long after its first the same message comes once more.
+		again   time.Duration
+		members int
+	}{
+		"without a time":               {false, time.Minute, 0},
+		"without a time, enough later": {false, 3 * time.Hour, 1},
+		"with a time":                  {true, 3 * time.Hour, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, Source{Name: "script", Kind: Bearer, Secrets: []environment.Secret{environment.NewSecret(plainSecret)}})
+			say := func(event string, at time.Time) {
+				body := `{"event":"` + event + `","id":"15","email":"ada@b.edu","course":"de-2026"}`
+				if tt.dated {
+					body = strings.Replace(body, "{", `{"time":`+strconv.FormatInt(at.Unix(), 10)+",", 1)
+				}
+				r := w.request("script", body)
+				r.Header.Set("Authorization", "Bearer "+plainSecret)
+				w.status(r, http.StatusOK)
+				w.work("script")
+			}
+			first := w.now
+			for _, event := range []string{"member.added", "member.removed"} {
+				say(event, first)
+			}
+			if got := w.course().Members; len(got) != 0 {
+				t.Errorf("after the removal: %+v; want nobody", got)
+			}
+			say("member.removed", first) // sent again
+			if got := w.deliveries(); len(got) != 2 {
+				t.Errorf("%d deliveries; want 2 and a copy", len(got))
+			}
+			w.now = first.Add(tt.again)
+			say("member.removed", first)
+			w.now = w.now.Add(time.Minute)
+			if tt.again > repeatsFor {
+				say("member.added", first)
+			}
+			if got := w.course().Members; len(got) != tt.members {
+				t.Errorf("in the end: %+v; want %d", got, tt.members)
+			}
+		})
+	}
+}
+
 // TestAHookWithoutAnAddressMeansWhoWasLaunched: with trusted addresses a launch
 // names the student by theirs, and a hook that has only the id means the same
 // one.

@@ -33,6 +33,9 @@ type Event struct {
 	Name string
 	// ID is the sender's own; "" when it has none.
 	ID string
+	// Mark is what a message calls its id that may as well be that of whom it is
+	// about: templates are filled in so.
+	Mark string
 	// At is when it happened; zero when that is not said.
 	At     time.Time
 	Course CourseRef

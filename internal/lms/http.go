@@ -154,8 +154,13 @@ func delivery(src *source, p proof, contentType string, now time.Time) environme
 	if err == nil {
 		d.Type, d.About, d.HappenedAt = tidy(ev.Name), ev.about(), ev.At
 	}
-	if p.weak && ev.ID != "" {
+	switch {
+	case !p.weak:
+	case ev.ID != "":
 		d.Key, p.weak = "id:"+contentID(ev.ID), false // the sender's own
+	case ev.Mark != "":
+		// With a time it is one message; without, the same may happen again.
+		d.Key, p.weak = "id:"+contentID(ev.Name, ev.Mark, d.About, ev.At.String()), ev.At.IsZero()
 	}
 	if tidy(d.Key) != d.Key { // not every database takes what a header may hold
 		d.Key = "id:" + contentID(d.Key)

@@ -115,7 +115,7 @@ func plainEvent(root tree) (Event, error) {
 	if root.text("specversion") != "" { // CloudEvents: source and id together are unique
 		e.ID = root.text("source") + " " + root.text("id")
 	} else {
-		e.ID = root.text("id")
+		e.Mark = root.text("id")
 	}
 	people, listed := data["members"].([]any)
 	if !listed {
