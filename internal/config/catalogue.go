@@ -69,7 +69,7 @@ func (c *Config) Classes(context.Context) ([]environment.Course, error) {
 // class is a course as the domain knows it, with its schedules.
 func (c *Config) class(k Course) environment.Course {
 	course := environment.Course{ID: k.ID, Title: k.Title, Timezone: k.Timezone, Profile: k.Profile, Project: k.Project, Policy: k.Policy, Budget: k.Budget,
-		Staff: slices.Clone(k.Staff), Holidays: slices.Clone(k.Holidays), LMS: slices.Clone(k.LMS), Origin: environment.OriginConfiguration, File: c.file}
+		Staff: environment.CleanSubjects(k.Staff), Holidays: slices.Clone(k.Holidays), LMS: slices.Clone(k.LMS), Origin: environment.OriginConfiguration, File: c.file}
 	course.EndsAt, _ = environment.ParseEnd(k.EndsAt, k.Timezone) // checked when the file was loaded
 	for _, n := range k.Notifications {
 		course.Notifications = append(course.Notifications, environment.Subscription{URL: n.URL, Events: slices.Clone(n.Events)})

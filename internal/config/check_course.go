@@ -27,7 +27,7 @@ func (c *Config) checkCourse(k *checker, at string, course Course) {
 		k.r.add(at+".timezone", "%q is not a time zone, such as Europe/Paris", course.Timezone)
 	}
 	for j, subject := range course.Staff {
-		k.domain(fmt.Sprintf("%s.staff[%d]", at, j), environment.ValidSubject("staff", subject))
+		k.domain(fmt.Sprintf("%s.staff[%d]", at, j), environment.ValidSubject("staff", environment.CleanSubject(subject)))
 	}
 	checkMembers(k, at, course.Members)
 	for j, day := range course.Holidays {

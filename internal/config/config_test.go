@@ -282,6 +282,22 @@ func TestACourseOfTheFileIsLikeAStoredOne(t *testing.T) {
 	}
 }
 
+func TestAddressesInTheFileAreReadInAnyCase(t *testing.T) {
+	c, err := Parse([]byte(minimal+"\nauth: {admins: [Boss@X.edu]}\ncourses: [{id: a, staff: [Prof@X.edu], members: [{subject: Ann@X.edu}]}]"), "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	class, err := c.Class(t.Context(), "a")
+	if err != nil || class.Staff[0] != "prof@x.edu" || class.Subjects()[0] != "ann@x.edu" {
+		t.Errorf("got %+v, %v; want addresses in lower case", class, err)
+	}
+	for subject, want := range map[string]environment.Role{"prof@x.edu": environment.RoleStaff, "boss@x.edu": environment.RoleAdmin, "ann@x.edu": environment.RoleStudent} {
+		if got := c.Caller(subject).Role; got != want {
+			t.Errorf("%s: got %s; want %s", subject, got, want)
+		}
+	}
+}
+
 func TestClassesAreWhatTheFileSays(t *testing.T) {
 	c, err := Parse([]byte(minimal+"\ncourses: [{id: b, title: B}, {id: a, members: [bob], timezone: Europe/Paris}]"), "t.yaml")
 	if err != nil {

@@ -83,13 +83,14 @@ func (c *Config) checkSlackInstall(k *checker) {
 // staff of the courses that name them, or a student.
 func (c *Config) Caller(subject string) environment.Caller {
 	who := environment.Caller{Subject: subject, Role: environment.RoleStudent}
+	same := func(named string) bool { return environment.CleanSubject(named) == environment.CleanSubject(subject) }
 	for _, course := range c.Courses {
-		if slices.Contains(course.Staff, subject) {
+		if slices.ContainsFunc(course.Staff, same) {
 			who.Role = environment.RoleStaff
 			who.Courses = append(who.Courses, course.ID)
 		}
 	}
-	if slices.Contains(c.Auth.Admins, subject) {
+	if slices.ContainsFunc(c.Auth.Admins, same) {
 		who.Role = environment.RoleAdmin
 	}
 	return who

@@ -250,13 +250,35 @@ func (m Member) over(old Member) Member {
 }
 
 // clean brings a member into the one form it is kept in: no space around
-// values, the e-mail address in lower case.
+// values, addresses in lower case.
 func (m Member) clean() Member {
 	for _, value := range []*string{&m.Subject, &m.Name, &m.Email, &m.LMSID, &m.SlackID, &m.Project} {
 		*value = strings.TrimSpace(*value)
 	}
-	m.Email = strings.ToLower(m.Email)
+	m.Email, m.Subject = strings.ToLower(m.Email), CleanSubject(m.Subject)
 	return m
+}
+
+// CleanSubject brings a person's name into the form it is compared in: one that
+// is an e-mail address in lower case, as people write them as they like, and are
+// recognised by Slack and launches in that form.
+func CleanSubject(s string) string {
+	s = strings.TrimSpace(s)
+	if strings.Contains(s, "@") {
+		return strings.ToLower(s)
+	}
+	return s
+}
+
+// CleanSubjects are names of people in the form they are compared in, each once.
+func CleanSubjects(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if s = CleanSubject(s); !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // clone copies a course, so that changing the copy leaves the original. Empty

@@ -67,6 +67,7 @@ func (s *Service) checkDocument(doc Course) error {
 // members can be checked without the store.
 func (c Course) withSubjects() Course {
 	c = c.clone()
+	c.Staff = CleanSubjects(c.Staff)
 	for i, m := range c.Members {
 		m = m.clean()
 		m.Subject, m.Role = first(m.Subject, m.Email), first(m.Role, MemberStudent)
@@ -92,6 +93,7 @@ func (s *Service) replace(ctx context.Context, who Caller, c *Course, doc Course
 	for i := range next.Schedules {
 		next.Schedules[i].Course, next.Schedules[i].Timezone = "", ""
 	}
+	next.Staff = CleanSubjects(next.Staff)
 	next.Members, next.Left = members, c.Left
 	next.Notifications = c.subscribed(doc.Notifications, s.clock())
 	next.Origin, next.File, next.Version = OriginStored, "", c.Version

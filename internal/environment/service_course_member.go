@@ -161,7 +161,7 @@ func (s *Service) DropMember(ctx context.Context, who Caller, course, subject st
 	if err != nil {
 		return made, err
 	}
-	if file.index(subject) >= 0 {
+	if file.index(subject) >= 0 || file.index(CleanSubject(subject)) >= 0 {
 		return made, inTheFile(file, subject)
 	}
 	return made, Errorf(CodeNotFound, "%s is not on the roster of %s.", clip(subject), course)
@@ -174,6 +174,9 @@ func (s *Service) dropMember(ctx context.Context, edit courseEdit, subject, reas
 	}
 	edit.beside, edit.whom = true, &subject
 	edit.change = func(c *Course) error {
+		if c.index(subject) < 0 {
+			subject = CleanSubject(subject)
+		}
 		if file.index(subject) < 0 {
 			s.drop(c, edit.who, subject, reason)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -78,7 +79,11 @@ func (s *Service) knownCourse(ctx context.Context, id string) error {
 
 // completeMember finds out who m is and what is known of them.
 func (s *Service) completeMember(ctx context.Context, c Course, m Member) (Member, error) {
+	exact := strings.TrimSpace(m.Subject)
 	m = m.clean()
+	if c.index(exact) >= 0 { // whose name here is not in lower case
+		m.Subject = exact
+	}
 	if old, ok := c.known(m); ok {
 		return m.over(old), nil
 	}

@@ -107,6 +107,9 @@ func TestEnrollIsIdempotentAndJoinsIdentities(t *testing.T) {
 		{Member{LMSID: "4711", Name: "Ann", Role: MemberStaff}, true, Member{Subject: "ann@example.edu", Name: "Ann", Email: "ann@example.edu", LMSID: "4711", Role: MemberStaff}},
 		{Member{Email: "bert@example.edu"}, true, Member{Subject: "bert", Email: "bert@example.edu", Role: MemberStudent}},
 		{Member{Subject: "carol"}, true, Member{Subject: "carol", Role: MemberStudent}},
+		{Member{Subject: " Dan@Example.EDU "}, true, Member{Subject: "dan@example.edu", Role: MemberStudent}},
+		{Member{Subject: "dan@example.edu"}, false, Member{Subject: "dan@example.edu", Role: MemberStudent}},
+		{Member{Subject: "Eve"}, true, Member{Subject: "Eve", Role: MemberStudent}}, // no address
 	} {
 		changed, err := o.Enroll(t.Context(), tutor, "ml", step.m)
 		if err != nil || changed != step.changed {
@@ -156,6 +159,42 @@ func TestEnrollRefuses(t *testing.T) {
 				t.Errorf("the roster has %d members; want the one from before", n)
 			}
 		})
+	}
+}
+
+// TestCaseMakesNoTwoPeople: names that are addresses are written as people like
+// them, and are one.
+func TestCaseMakesNoTwoPeople(t *testing.T) {
+	o := newOffice(t)
+	doc := Course{ID: "ml", Title: "ML", Staff: []string{"Tutor@Example.edu", " tutor@example.edu"}, Members: []Member{{Subject: "Ann@Example.edu"}}}
+	if _, err := o.ApplyCourse(t.Context(), boss, doc, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	who, err := o.Teaches(t.Context(), Caller{Subject: "tutor@example.edu", Role: RoleStudent})
+	if err != nil || who.Role != RoleStaff || len(o.course(t).Staff) != 1 {
+		t.Errorf("got %+v, %v of %q; want the one who teaches", who, err, o.course(t).Staff)
+	}
+	if made, err := o.ApplyCourse(t.Context(), boss, doc, 0, false); err != nil || len(made.Diff) != 0 {
+		t.Errorf("again: got %+v, %v; want no change", made.Diff, err)
+	}
+	doc.Members = append(doc.Members, Member{Subject: "ann@example.edu"})
+	if _, err := o.ApplyCourse(t.Context(), boss, doc, 0, true); CodeOf(err) != CodeInvalid || !strings.Contains(MessageOf(err), "twice") {
+		t.Errorf("twice: got %v; want it refused", err)
+	}
+	if _, err := o.DropMember(t.Context(), boss, "ml", "ANN@example.edu", 0, false); err != nil || len(o.course(t).Members) != 0 {
+		t.Errorf("dropped: got %v, %+v; want nobody", err, o.course(t).Members)
+	}
+}
+
+// TestANameThatIsNotInLowerCase: whoever is registered so keeps it, also when
+// the roster's document is applied again.
+func TestANameThatIsNotInLowerCase(t *testing.T) {
+	o := newOffice(t)
+	o.rows.people["Ann@Example.edu"] = Person{Subject: "Ann@Example.edu", Email: "ann@example.edu"}
+	for i, m := range []Member{addressed("ann@example.edu"), {Subject: "Ann@Example.edu"}} {
+		if changed, err := o.Enroll(t.Context(), tutor, "ml", m); err != nil || changed != (i == 0) || o.course(t).Members[0].Subject != "Ann@Example.edu" {
+			t.Errorf("%+v: changed %v, %v: %+v", m, changed, err, o.course(t).Members)
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ func (s *Service) CreateToken(ctx context.Context, who Caller, role Role, subjec
 	if !slices.Contains([]Role{RoleStudent, RoleStaff, RoleAdmin}, role) {
 		return Token{}, Secret{}, Invalid("role", "%q is not a role: student, staff or admin.", clip(string(role)))
 	}
+	subject = CleanSubject(subject)
 	if err := ValidSubject("subject", subject); err != nil {
 		return Token{}, Secret{}, err
 	}

@@ -116,6 +116,9 @@ func (v *Verifier) subject(claims map[string]any) (string, error) {
 	if verified, _ := claims["email_verified"].(bool); v.config.SubjectClaim == "email" && !verified {
 		return "", errors.New("the e-mail address in the token is not verified")
 	}
+	if v.config.SubjectClaim != "sub" { // that one is no address, whatever is in it
+		subject = environment.CleanSubject(subject)
+	}
 	return subject, environment.ValidSubject(v.config.SubjectClaim, subject)
 }
 

@@ -122,6 +122,8 @@ func TestGoodTokens(t *testing.T) {
 		{"a student", nil, environment.Caller{Subject: "ann@example.edu", Role: environment.RoleStudent}},
 		{"staff, since the course says so", map[string]any{"email": "teacher@example.edu"},
 			environment.Caller{Subject: "teacher@example.edu", Role: environment.RoleStaff, Courses: []string{"de-2026"}}},
+		{"an address in capitals", map[string]any{"email": "Teacher@Example.edu"},
+			environment.Caller{Subject: "teacher@example.edu", Role: environment.RoleStaff, Courses: []string{"de-2026"}}},
 		{"an admin by a group", map[string]any{"groups": []string{"all", "daskbot-admins"}}, environment.Caller{Subject: "ann@example.edu", Role: environment.RoleAdmin}},
 		{"another group", map[string]any{"groups": []string{"all"}}, environment.Caller{Subject: "ann@example.edu", Role: environment.RoleStudent}},
 		{"several audiences", map[string]any{"aud": []string{"other", "daskbot"}}, environment.Caller{Subject: "ann@example.edu", Role: environment.RoleStudent}},
