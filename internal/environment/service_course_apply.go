@@ -132,11 +132,11 @@ func (s *Service) PutMembers(ctx context.Context, who Caller, course string, mem
 		return CourseChange{}, err
 	}
 	return s.editCourse(ctx, courseEdit{who: who, id: course, expect: expect, dry: dry, change: func(c *Course) error {
-		paid := c.money()
 		next, err := s.registered(ctx, who, c, members)
 		if err != nil {
 			return err
 		}
+		paid := c.money() // without whom that dropped: leaving is no change of who pays
 		c.Members = next
 		if who.Role != RoleAdmin && c.money() != paid {
 			return Errorf(CodeForbidden, "Only an admin may say which project pays for a member (project).")

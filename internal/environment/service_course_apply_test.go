@@ -2,6 +2,7 @@ package environment
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,40 @@ func TestApplyRefuses(t *testing.T) {
 			}
 			if len(o.rows.courses) != 1 || o.course(t).Version != 1 {
 				t.Errorf("something was written: %+v", o.rows.courses)
+			}
+		})
+	}
+}
+
+// TestStaffDropWhoPays: leaving changes nothing about who pays for those who
+// stay, so it needs no admin, by whatever way.
+func TestStaffDropWhoPays(t *testing.T) {
+	rest := []Member{{Subject: "ann", Project: "anns-credits"}, {Subject: "bob"}}
+	for name, write := range map[string]func(*office, []Member) error{
+		"a document": func(o *office, list []Member) error {
+			_, err := o.ApplyCourse(t.Context(), tutor, Course{ID: "ml", Title: "Machine learning", Staff: []string{"tutor"}, Members: list}, 0, false)
+			return err
+		},
+		"a list": func(o *office, list []Member) error {
+			_, err := o.PutMembers(t.Context(), tutor, "ml", list, 0, false)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t, append(slices.Clone(rest), Member{Subject: "carol", Project: "carols-credits"})...)
+			if err := write(o, rest); err != nil || len(o.course(t).Members) != 2 {
+				t.Errorf("got %v, %q; want carol dropped", err, o.course(t).Subjects())
+			}
+			for who, list := range map[string][]Member{
+				"who stays, without": {{Subject: "ann"}, {Subject: "bob"}},
+				"who stays, another": {{Subject: "ann", Project: "carols-credits"}, {Subject: "bob"}},
+				"somebody else":      {{Subject: "ann"}, {Subject: "bob", Project: "anns-credits"}},
+				"whoever comes":      append(slices.Clone(rest), Member{Subject: "dave", Project: "anns-credits"}),
+				"in exchange":        {{Subject: "bob"}, {Subject: "dave", Project: "anns-credits"}},
+			} {
+				if err := write(o, list); CodeOf(err) != CodeForbidden {
+					t.Errorf("%s: got %v; want it refused", who, err)
+				}
 			}
 		})
 	}
