@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -237,11 +238,16 @@ func (s *Sender) attempt(ctx context.Context, a *errand, now time.Time) *failed 
 	if err != nil {
 		return &failed{reason: "The message could not be written.", err: err}
 	}
-	client := s.client
-	if len(a.sub.URL) > 5 && a.sub.URL[:5] == "http:" { // not encrypted: only where that was allowed
-		client = s.plain
+	return send(ctx, s.clientFor(a.sub.URL), message{id: a.p.ID, url: a.sub.URL, secret: secret, body: text}, now)
+}
+
+// clientFor sends what is not encrypted only where that was allowed. A scheme may
+// be written in capitals.
+func (s *Sender) clientFor(address string) *http.Client {
+	if u, err := url.Parse(address); err == nil && u.Scheme == "https" {
+		return s.client
 	}
-	return send(ctx, client, message{id: a.p.ID, url: a.sub.URL, secret: secret, body: text}, now)
+	return s.plain
 }
 
 // failed plans the next attempt, or gives the address up when it took nothing

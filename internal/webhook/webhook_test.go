@@ -329,6 +329,21 @@ func TestNowhereElse(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotEncryptedIsNotSent: to a public address, however its scheme is
+// written. Here the loopback stands for what is public.
+func TestWhatIsNotEncryptedIsNotSent(t *testing.T) {
+	for _, scheme := range []string{"http:", "HTTP:", "hTTp:"} {
+		w := newWorld(t)
+		w.sender.client, w.sender.plain = guard{allowed: parsePrefixes("127.0.0.0/8")}.client(), guard{only: true}.client()
+		w.url = strings.Replace(w.url, "http:", scheme, 1)
+		w.subscribe(environment.Subscription{URL: w.url})
+		w.tell(w.anEnvironment())
+		if len(w.receiver.got) != 0 || w.state().FailingSince.IsZero() {
+			t.Errorf("%s: %d arrived, %+v; want none", scheme, len(w.receiver.got), w.state())
+		}
+	}
+}
+
 func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
 	w := newWorld(t)
 	w.receiver.answer = func(rw http.ResponseWriter, _ int) {
