@@ -2,7 +2,6 @@ package activity
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"strconv"
@@ -27,9 +26,17 @@ func (c *cluster) Pods(context.Context, environment.Target, string, string) ([]e
 func (c *cluster) Dial(ctx context.Context, _ environment.Target, _, pod string, port int) (net.Conn, error) {
 	to, ok := c.ports[pod+":"+strconv.Itoa(port)]
 	if !ok {
-		return nil, errors.New("refused")
+		return closedPort(), nil
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(to)))
+}
+
+// closedPort is a connection to a port that nobody listens on: by port-forward
+// that is known only when it is used.
+func closedPort() net.Conn {
+	here, there := net.Pipe()
+	_ = there.Close() // never fails
+	return here
 }
 
 // add puts a pod with one open port into the cluster.
@@ -57,7 +64,7 @@ type watcher struct {
 	use    environment.Use
 }
 
-func watch(c *cluster, kind environment.AccessKind, secret string) *watcher {
+func watch(c environment.Inside, kind environment.AccessKind, secret string) *watcher {
 	return &watcher{
 		prober: New(Config{Inside: c, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler)}),
 		probe: environment.Probe{Environment: environment.Environment{ID: "e1", ReadyAt: time.Now().Add(-time.Hour)},

@@ -24,6 +24,10 @@ type look struct {
 	signals []environment.Signal
 }
 
+// patience is how long one server may be waited for where others wait for it:
+// one that hangs must end before the look does.
+func (l *look) patience() time.Duration { return l.prober.Timeout / 2 }
+
 // signal notes what a source says.
 func (l *look) signal(source string, kind environment.SignalKind, last time.Time, message string) {
 	if !last.After(l.Environment.ReadyAt.Add(tolerable)) {

@@ -1,6 +1,7 @@
 package activity
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,24 +30,62 @@ func (l *look) scheduler(ctx context.Context, pod environment.Pod) {
 
 // schedulerWithin asks the scheduler that a notebook may have started in its
 // own pod, as a LocalCluster and the classic KubeCluster do: it computes on
-// while the kernel is idle. Most notebooks have none, so that no answer means
-// nothing.
+// while the kernel is idle. Most notebooks have none, so that a refusal, or
+// anything else that answers there, means nothing. Silence does: what computes
+// may be too busy to answer.
 func (l *look) schedulerWithin(ctx context.Context, pod environment.Pod) {
 	if pod.Pending {
-		return
+		return // what ran in the pod before went with it
 	}
-	if err := l.askScheduler(ctx, pod, "scheduler."+pod.Name); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, l.patience())
+	defer cancel()
+	key := "scheduler." + pod.Name
+	err := l.askScheduler(ctx, pod, key)
+	switch {
+	case err == nil:
+	case l.memory.get(key) != "" && !gone(err):
+		l.memory.keep(key)
+		l.unknown("scheduler", "a Dask scheduler in a notebook does not answer", err)
+	case ctx.Err() != nil && l.fallenSilent(pod):
+		l.unknown("scheduler", "what may be a Dask scheduler in a notebook does not answer", err)
+	default:
 		l.prober.Log.Debug("no scheduler in a notebook", "env_id", l.Environment.ID, "reason", err.Error())
 	}
 }
 
-// askScheduler asks a scheduler on its usual port.
+// gone reports whether an error shows that there is no scheduler, or no longer.
+func gone(err error) bool {
+	for _, proof := range []error{errRefused, errAbsent, errDenied, errStranger} {
+		if errors.Is(err, proof) {
+			return true
+		}
+	}
+	return false
+}
+
+// longSilence is for how long what never said that it is a scheduler is taken
+// for one that does not answer. Something else may listen there and say
+// nothing, and must not be paid for as long as it does.
+const longSilence = time.Hour
+
+// fallenSilent reports whether the silence at a pod's port is not a long one.
+func (l *look) fallenSilent(pod environment.Pod) bool {
+	return l.Now.Sub(l.memory.since("silent."+pod.Name, l.Now)) < longSilence
+}
+
+// answered is what is remembered of a scheduler of which nothing else has to be.
+const answered = "answered"
+
+// askScheduler asks a scheduler on its usual port, and remembers under key that
+// it is one.
 func (l *look) askScheduler(ctx context.Context, pod environment.Pod, key string) error {
 	c := l.client(pod, schedulerPort, environment.Secret{})
 	defer c.close()
 	err := l.checkIdle(ctx, c)
 	if errors.Is(err, errAbsent) { // before 2023.3.2, and where the route is off
 		err = l.compareCounts(ctx, c, key)
+	} else if err == nil {
+		l.memory.set(key, answered)
 	}
 	return err
 }
@@ -62,14 +101,14 @@ func (l *look) checkIdle(ctx context.Context, c *client) error {
 	date := c.date
 	switch {
 	case idle.Since == nil:
-		return errors.New("check_idle does not say since when")
+		return fmt.Errorf("check_idle does not say since when: %w", errStranger)
 	case string(idle.Since) == "null":
 		l.busy("scheduler", l.work(ctx, c))
 		return nil
 	}
 	var seconds float64
 	if err := json.Unmarshal(idle.Since, &seconds); err != nil {
-		return fmt.Errorf("check_idle: %w", err)
+		return fmt.Errorf("check_idle: %w: %w", errStranger, err)
 	}
 	l.idleSince(l.clamp(epoch(seconds), date))
 	return nil
@@ -124,22 +163,17 @@ func (l *look) compareCounts(ctx context.Context, c *client, key string) error {
 	if err := c.getJSON(ctx, "/json/counts.json", &n); err != nil {
 		return err
 	}
-	var identity struct {
-		Type    string  `json:"type"`
-		Started float64 `json:"started"`
-	}
-	if err := c.getJSON(ctx, "/json/identity.json", &identity); err != nil {
+	started, err := identify(ctx, c)
+	if err != nil {
 		return err
 	}
-	if identity.Type != "Scheduler" {
-		return errors.New("GET /json/identity.json: this is no scheduler")
-	}
+	l.memory.set(key, cmp.Or(l.memory.get(key), answered)) // whatever comes of the rest
 	date := c.date
 	unfinished, err := unfinished(ctx, c, n)
 	if err != nil {
 		return err
 	}
-	now := seenCounters{Tasks: n.Tasks, Memory: n.Memory, Bytes: n.Bytes, Started: identity.Started, At: l.Now}
+	now := seenCounters{Tasks: n.Tasks, Memory: n.Memory, Bytes: n.Bytes, Started: started, At: l.Now}
 	now.Since = l.still(key, now, date)
 	if unfinished {
 		now.Since = l.Now
@@ -158,6 +192,21 @@ func (l *look) compareCounts(ctx context.Context, c *client, key string) error {
 		l.idleSince(now.Since)
 	}
 	return nil
+}
+
+// identify makes sure that it is a scheduler and returns when it started.
+func identify(ctx context.Context, c *client) (started float64, err error) {
+	var identity struct {
+		Type    string  `json:"type"`
+		Started float64 `json:"started"`
+	}
+	if err := c.getJSON(ctx, "/json/identity.json", &identity); err != nil {
+		return 0, err
+	}
+	if identity.Type != "Scheduler" {
+		return 0, fmt.Errorf("GET /json/identity.json: this is no scheduler: %w", errStranger)
+	}
+	return identity.Started, nil
 }
 
 // still is since when the counters have stood still, as far as is known.
