@@ -149,12 +149,20 @@ type seenCounters struct {
 	Bytes         float64
 	Started       float64 // tells a restarted scheduler from the one before
 	Since         time.Time
-	At            time.Time // of the look
+	At            time.Time     // of the look
+	Gap           time.Duration // from the look before
 }
 
 // unwatched is how long nobody may have looked for unchanged counters to mean
-// that nothing was computed.
+// that nothing was computed, unless looks are further apart anyhow.
 const unwatched = 15 * time.Minute
+
+// watched reports whether the look at now followed on this one as looks do
+// here: a reaper that runs every hour never looks sooner, and its environments
+// must come to their end, too.
+func (s seenCounters) watched(now time.Time) bool {
+	return now.Sub(s.At) <= max(unwatched, 2*s.Gap)
+}
 
 // compareCounts judges a scheduler by its counters, and whether they moved
 // since the last look.
@@ -174,7 +182,11 @@ func (l *look) compareCounts(ctx context.Context, c *client, key string) error {
 		return err
 	}
 	now := seenCounters{Tasks: n.Tasks, Memory: n.Memory, Bytes: n.Bytes, Started: started, At: l.Now}
-	now.Since = l.still(key, now, date)
+	before := l.counted(key)
+	if before != nil {
+		now.Gap = l.Now.Sub(before.At)
+	}
+	now.Since = l.still(before, now, date)
 	if unfinished {
 		now.Since = l.Now
 	}
@@ -209,15 +221,23 @@ func identify(ctx context.Context, c *client) (started float64, err error) {
 	return identity.Started, nil
 }
 
-// still is since when the counters have stood still, as far as is known.
-func (l *look) still(key string, now seenCounters, date time.Time) time.Time {
+// counted is what the last look counted, nil when there was none.
+func (l *look) counted(key string) *seenCounters {
 	var before seenCounters
-	known := json.Unmarshal([]byte(l.memory.get(key)), &before) == nil
+	if json.Unmarshal([]byte(l.memory.get(key)), &before) != nil {
+		return nil
+	}
+	return &before
+}
+
+// still is since when the counters have stood still, as far as is known.
+func (l *look) still(before *seenCounters, now seenCounters, date time.Time) time.Time {
+	known := before != nil
 	started := l.clamp(epoch(now.Started), date)
 	switch {
 	case known && before.Started != now.Started:
 		return started
-	case known && l.Now.Sub(before.At) <= unwatched && before.Tasks == now.Tasks && before.Memory == now.Memory && before.Bytes == now.Bytes:
+	case known && before.watched(l.Now) && before.Tasks == now.Tasks && before.Memory == now.Memory && before.Bytes == now.Bytes:
 		return before.Since
 	case !known && now.Tasks == 0 && l.Now.Sub(later(started, l.Environment.ReadyAt)) <= unwatched:
 		return started

@@ -105,3 +105,32 @@ func TestSilentPortIsNotForEver(t *testing.T) {
 		w.expect(t, environment.VerdictUnknown, "what may be a Dask scheduler")
 	})
 }
+
+// TestRareLooksFindIdle: without check_idle, counters that stand still from one
+// look to the next say so however rarely the reaper comes; that nobody looked
+// for longer than is usual does not.
+func TestRareLooksFindIdle(t *testing.T) {
+	for _, every := range []time.Duration{5 * time.Minute, 15*time.Minute + time.Second, time.Hour, 24 * time.Hour} {
+		t.Run(every.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				p := &pipes{}
+				p.add("s", chartLabels, schedulerPort, countersOf(counts{Tasks: 2, Memory: 2, Workers: 1}, float64(began.Unix()), ""))
+				p.add("jupyter", jupyterLabels, notebookPort, &pages{text: map[string]string{
+					"/api/status": `{"started":"2000-01-01T00:00:00Z","last_activity":"2000-01-01T00:00:00Z"}`, "/api/kernels": `[]`}})
+				w := watch(p, environment.AccessJupyter, token)
+				for range 5 {
+					time.Sleep(every)
+					w.look(t, 0)
+				}
+				if got := w.use.Verdict; got.Is != environment.VerdictIdle || got.Since.After(began.Add(2*every)) {
+					t.Errorf("got %s since %s; want idle since %s", got.Is, got.Since, began.Add(2*every))
+				}
+				time.Sleep(3 * max(every, unwatched))
+				if got, a := w.look(t, 0); !a.Last().Equal(a.At.UTC()) {
+					t.Errorf("after an outage: got %s, last used %s; want nothing known before now", got.Is, a.Last())
+				}
+			})
+		})
+	}
+}
