@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -51,11 +53,21 @@ type hubUser struct {
 }
 
 type hubServer struct {
-	URL          string     `json:"url"` // "/user/alice/"
+	URL          string     `json:"url"` // "/user/alice/", or a whole address
 	LastActivity *time.Time `json:"last_activity"`
 	Started      *time.Time `json:"started"`
 	Pending      *string    `json:"pending"` // spawn, stop or check
 	Ready        bool       `json:"ready"`
+}
+
+// path is where in its pod the server is. A hub that gives every user a host of
+// their own (subdomain_host) names a whole address, of which only this matters.
+func (s hubServer) path() (string, error) {
+	u, err := url.Parse(s.URL)
+	if err != nil || !strings.HasPrefix(u.Path, "/") {
+		return "", errors.New("the hub says no path of a server")
+	}
+	return strings.TrimSuffix(u.EscapedPath(), "/") + "/", nil
 }
 
 // A hub has at most so many users, in pages of so many: more are asked for

@@ -18,22 +18,26 @@ func (l *look) notebooks(ctx context.Context, servers []hubServer) {
 		return // those that are starting were judged by what the hub says
 	}
 	for _, s := range servers {
-		if !l.findNotebook(ctx, s) {
-			l.unknown("server", "a notebook does not answer", errors.New("no pod answers for "+s.URL))
+		base, err := s.path()
+		if err == nil && !l.findNotebook(ctx, base) {
+			err = errors.New("no pod answers for " + base)
+		}
+		if err != nil {
+			l.unknown("server", "a notebook does not answer", err)
 		}
 	}
 }
 
-// findNotebook asks the pods for the server, until one knows its path, and
+// findNotebook asks the pods for a server, until one knows its path, and
 // reports whether one did. How a pod's labels spell a user depends on the
 // hub's version; the path does not, and a hub for one student has one pod.
-func (l *look) findNotebook(ctx context.Context, s hubServer) bool {
+func (l *look) findNotebook(ctx context.Context, base string) bool {
 	for _, pod := range l.pods.notebooks {
 		if pod.Pending {
 			continue
 		}
 		c := l.client(pod, notebookPort, l.Plan.Credentials.Token)
-		err := l.askNotebook(ctx, c, s.URL)
+		err := l.askNotebook(ctx, c, base)
 		c.close()
 		if errors.Is(err, errAbsent) {
 			continue

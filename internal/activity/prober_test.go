@@ -130,6 +130,30 @@ func TestQuestionsAreNotUse(t *testing.T) {
 	}
 }
 
+// TestServersHaveHostsOfTheirOwn: with subdomain_host a hub names a whole
+// address for a server, and names of users may have to be escaped in it.
+func TestServersHaveHostsOfTheirOwn(t *testing.T) {
+	for said, path := range map[string]string{
+		"/user/alice/": "/user/alice/",
+		"https://alice.hub.example.edu/user/alice/": "/user/alice/",
+		"http://hub.example.edu:8000/user/alice":    "/user/alice/",
+		"/user/a%2Fb%40c/lab/":                      "/user/a%2Fb%40c/lab/",
+		"user/alice/":                               "",
+		"https://evil.example":                      "",
+		"://":                                       "",
+	} {
+		got, err := hubServer{URL: said}.path()
+		if got != path || (err == nil) != (path != "") {
+			t.Errorf("%s: got %q, %v; want %q", said, got, err, path)
+		}
+	}
+	c := &cluster{}
+	users := strings.Replace(fmt.Sprintf(readyUser, stamp(3*time.Hour)), `"/user/alice/"`, `"https://alice.hub.example.edu/user/alice/"`, 1)
+	serve(t, c, "hub", hubLabels, hubPort, hubOf(users))
+	serve(t, c, "notebook", notebookLabels, notebookPort, notebookOf(`[]`))
+	watch(c, environment.AccessJupyterHub, token).expect(t, environment.VerdictIdle, "")
+}
+
 func TestWhatIsMissingIsUnknown(t *testing.T) {
 	ready := fmt.Sprintf(readyUser, stamp(3*time.Hour))
 	stranger := &pages{text: map[string]string{"/hub/api/": `<html>`}}
