@@ -58,6 +58,8 @@ type hubServer struct {
 	Started      *time.Time `json:"started"`
 	Pending      *string    `json:"pending"` // spawn, stop or check
 	Ready        bool       `json:"ready"`
+
+	users, names []string // spellings of its user's name and of its own
 }
 
 // path is where in its pod the server is. A hub that gives every user a host of
@@ -182,11 +184,12 @@ func (l *look) judgeUsers(users []hubUser, date time.Time) []hubServer {
 	l.signal("hub", environment.SignalQuiet, last, message)
 	var ready []hubServer
 	for _, u := range users {
-		for _, s := range u.servers {
+		for name, s := range u.servers {
 			switch {
 			case s.Pending != nil:
 				l.pending(s, date)
 			case s.Ready:
+				s.users, s.names = spellings(u.Name), spellings(name)
 				ready = append(ready, s)
 			}
 		}

@@ -11,45 +11,6 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
-// notebooks asks every notebook server of a hub for its kernels. What the hub
-// says and what runs must agree: a server that cannot be found is unknown.
-func (l *look) notebooks(ctx context.Context, servers []hubServer) {
-	if len(servers) == 0 {
-		return // those that are starting were judged by what the hub says
-	}
-	for _, s := range servers {
-		base, err := s.path()
-		if err == nil && !l.findNotebook(ctx, base) {
-			err = errors.New("no pod answers for " + base)
-		}
-		if err != nil {
-			l.unknown("server", "a notebook does not answer", err)
-		}
-	}
-}
-
-// findNotebook asks the pods for a server, until one knows its path, and
-// reports whether one did. How a pod's labels spell a user depends on the
-// hub's version; the path does not, and a hub for one student has one pod.
-func (l *look) findNotebook(ctx context.Context, base string) bool {
-	for _, pod := range l.pods.notebooks {
-		if pod.Pending {
-			continue
-		}
-		c := l.client(pod, notebookPort, l.Plan.Credentials.Token)
-		err := l.askNotebook(ctx, c, base)
-		c.close()
-		if errors.Is(err, errAbsent) {
-			continue
-		}
-		if err != nil {
-			l.unknown("server", "a notebook does not answer", err)
-		}
-		return true
-	}
-	return false
-}
-
 // notebook asks the one Jupyter server of the dask chart.
 func (l *look) notebook(ctx context.Context) {
 	pod, ok := one(l.pods.jupyters)

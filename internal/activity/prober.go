@@ -19,7 +19,7 @@ type Config struct {
 	// Timeout bounds one whole look; default 20 s.
 	Timeout time.Duration
 	// Concurrency bounds how many servers of one environment are asked at
-	// once; default 4.
+	// once, notebooks for themselves; default 8.
 	Concurrency int
 	// Log gets the cause of every answer that did not come.
 	Log *slog.Logger
@@ -37,7 +37,7 @@ func New(c Config) *Prober {
 		c.Timeout = 20 * time.Second
 	}
 	if c.Concurrency == 0 {
-		c.Concurrency = 4
+		c.Concurrency = 8
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
