@@ -20,28 +20,63 @@ type word struct {
 // that phones type, keep words together; a quote that is never closed ends
 // with the text.
 func lex(text string) []word {
+	r := newReader(text)
 	var out []word
-	rest := []rune(text)
 	for {
-		for len(rest) > 0 && unicode.IsSpace(rest[0]) {
-			rest = rest[1:]
-		}
-		if len(rest) == 0 {
+		r.skipSpace()
+		if r.at == len(r.text) {
 			return out
 		}
 		var w word
 		switch {
-		case closing(rest[0]) != 0:
-			w, rest = quoted(rest)
-		case rest[0] == '<':
-			w, rest = marked(rest)
+		case closing(r.text[r.at]) != 0:
+			w = r.quoted()
+		case r.text[r.at] == '<' && r.at < r.lastEnd:
+			w = r.marked()
 		default:
-			w, rest = plain(rest)
+			w = r.plain()
 		}
 		if w.text != "" || w.user != "" {
 			out = append(out, w)
 		}
 	}
+}
+
+// reader goes through a text once, whatever was typed: Slack waits for three
+// seconds, and who sends "<" thousands of times must not wait longer.
+type reader struct {
+	text []rune
+	at   int
+	// lastEnd is where the last '>' is: a '<' behind it begins nothing, and its
+	// end need not be looked for.
+	lastEnd int
+}
+
+func newReader(text string) *reader {
+	r := &reader{text: []rune(text)}
+	for i, c := range r.text {
+		if c == '>' {
+			r.lastEnd = i
+		}
+	}
+	return r
+}
+
+func (r *reader) skipSpace() {
+	for r.at < len(r.text) && unicode.IsSpace(r.text[r.at]) {
+		r.at++
+	}
+}
+
+// upTo takes what comes before the first rune that ends it, and that rune.
+func (r *reader) upTo(ends func(rune) bool) string {
+	from := r.at
+	for r.at < len(r.text) && !ends(r.text[r.at]) {
+		r.at++
+	}
+	taken := string(r.text[from:r.at])
+	r.at = min(r.at+1, len(r.text))
+	return taken
 }
 
 // closing is the quote that ends what this one begins, 0 when it is none.
@@ -58,43 +93,30 @@ func closing(r rune) rune {
 	}
 }
 
-func quoted(rest []rune) (word, []rune) {
-	end := closing(rest[0])
-	for i := 1; i < len(rest); i++ {
-		if rest[i] == end {
-			return word{text: unescape(rest[1:i]), quoted: true}, rest[i+1:]
-		}
-	}
-	return word{text: unescape(rest[1:]), quoted: true}, nil
+func (r *reader) quoted() word {
+	end := closing(r.text[r.at])
+	r.at++
+	return word{text: html.UnescapeString(r.upTo(func(c rune) bool { return c == end })), quoted: true}
 }
 
 // marked reads <@U123|name>, <#C123|name>, <mailto:a@b|a@b> and
 // <http://dask.org|dask.org>; the last two mean what the person typed.
-func marked(rest []rune) (word, []rune) {
-	end := strings.IndexRune(string(rest), '>')
-	if end < 0 {
-		return plain(rest)
-	}
-	inner := string(rest)[1:end]
-	rest = []rune(string(rest)[end+1:])
-	target, label, labelled := strings.Cut(inner, "|")
+func (r *reader) marked() word {
+	r.at++
+	target, label, labelled := strings.Cut(r.upTo(func(c rune) bool { return c == '>' }), "|")
 	switch {
 	case strings.HasPrefix(target, "@"):
-		return word{text: "@" + strings.TrimPrefix(label, "@"), user: target[1:]}, rest
+		return word{text: "@" + strings.TrimPrefix(label, "@"), user: target[1:]}
 	case labelled:
-		return word{text: html.UnescapeString(label)}, rest
+		return word{text: html.UnescapeString(label)}
 	default:
-		return word{text: html.UnescapeString(strings.TrimPrefix(target, "mailto:"))}, rest
+		return word{text: html.UnescapeString(strings.TrimPrefix(target, "mailto:"))}
 	}
 }
 
-func plain(rest []rune) (word, []rune) {
-	for i, r := range rest {
-		if i > 0 && (unicode.IsSpace(r) || r == '<') {
-			return word{text: unescape(rest[:i])}, rest[i:]
-		}
+func (r *reader) plain() word {
+	from := r.at
+	for r.at++; r.at < len(r.text) && !unicode.IsSpace(r.text[r.at]) && r.text[r.at] != '<'; r.at++ {
 	}
-	return word{text: unescape(rest)}, nil
+	return word{text: html.UnescapeString(string(r.text[from:r.at]))}
 }
-
-func unescape(r []rune) string { return html.UnescapeString(string(r)) }

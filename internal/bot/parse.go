@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -55,9 +56,16 @@ type command struct {
 	does             verb   // class: up, down or status
 }
 
+// maxCommand is how many characters a command may have: far more than anybody
+// types, and few enough to answer in time.
+const maxCommand = 8000
+
 // parse reads a command. It is pure: who is asking and what there is plays no
 // part. Errors are CodeInvalid with a sentence that shows how it is written.
 func parse(text string) (command, error) {
+	if n := utf8.RuneCountInString(text); n > maxCommand {
+		return command{}, environment.Invalid("command", "This command has %d characters, and I read at most %d. Say it in fewer words, for example `/dask up daskhub for 3h`.", n, maxCommand)
+	}
 	words := spoken(lex(text))
 	if len(words) == 0 {
 		return command{verb: verbOverview}, nil

@@ -77,31 +77,32 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"upp":                       "Did you mean `/dask up`?",
-		"statsu":                    "Did you mean `/dask status`?",
-		"zzzzzzzzzzzz":              "`/dask help` lists all",
-		"class":                     "start it, end it",
-		"class dance ml":            "up, down or status",
-		"up for":                    "For whom, or for how long?",
-		"up for 3":                  `"3" is not a duration`,
-		"up for -3h":                `"-3h" is not a duration`,
-		"up until tomorrow":         "Until what time",
-		"up --frobnicate=3":         `I do not understand "--frobnicate"`,
-		"up for @ada":               "pick the name from the list",
-		"up for 3h until 18:00":     "not both",
-		"up until 25:00":            `"25:00" is not a time of day`,
-		"up dask nonsense":          `I do not understand "nonsense"`,
-		"up workers many":           "How many workers?",
-		"up workers -1":             "How many workers?",
-		"up with":                   "With which packages?",
-		"extend 2x":                 `"2x" is not a time`,
-		"extend 1h 2h":              "is not a time",
-		"scale":                     "How many workers?",
-		"scale a b":                 "is not a number",
-		"packages":                  "add or to remove",
-		"packages add":              "at least one package",
-		"status a b":                "I do not understand",
-		strings.Repeat("x", 10_000): "There is no command",
+		"upp":                             "Did you mean `/dask up`?",
+		"statsu":                          "Did you mean `/dask status`?",
+		"zzzzzzzzzzzz":                    "`/dask help` lists all",
+		"class":                           "start it, end it",
+		"class dance ml":                  "up, down or status",
+		"up for":                          "For whom, or for how long?",
+		"up for 3":                        `"3" is not a duration`,
+		"up for -3h":                      `"-3h" is not a duration`,
+		"up until tomorrow":               "Until what time",
+		"up --frobnicate=3":               `I do not understand "--frobnicate"`,
+		"up for @ada":                     "pick the name from the list",
+		"up for 3h until 18:00":           "not both",
+		"up until 25:00":                  `"25:00" is not a time of day`,
+		"up dask nonsense":                `I do not understand "nonsense"`,
+		"up workers many":                 "How many workers?",
+		"up workers -1":                   "How many workers?",
+		"up with":                         "With which packages?",
+		"extend 2x":                       `"2x" is not a time`,
+		"extend 1h 2h":                    "is not a time",
+		"scale":                           "How many workers?",
+		"scale a b":                       "is not a number",
+		"packages":                        "add or to remove",
+		"packages add":                    "at least one package",
+		"status a b":                      "I do not understand",
+		strings.Repeat("x", maxCommand):   "There is no command",
+		strings.Repeat("é", maxCommand+1): "has 8001 characters, and I read at most 8000",
 	} {
 		_, err := parse(text)
 		got := environment.MessageOf(err)
@@ -110,6 +111,22 @@ func TestParseRefuses(t *testing.T) {
 		}
 		if len(got) > 400 {
 			t.Errorf("parse(%q): the refusal has %d characters; want a sentence", clip(text, 40), len(got))
+		}
+	}
+}
+
+// TestWhateverIsTypedIsReadInTime: eight times as much as may be typed is read
+// before Slack gives up. Looking through the rest at each character took half a
+// minute for it.
+func TestWhateverIsTypedIsReadInTime(t *testing.T) {
+	for _, piece := range []string{"<", "<@", "<@U1|", "<@U1|a> ", "<#C1|x>", ">", "<>", "&lt;", "'", "“", "a ", "--a=", "1h ", "[", "a,", "a[,", "<http://a|"} {
+		text := strings.Repeat(piece, 8*maxCommand/len(piece))
+		start := time.Now()
+		for _, w := range spoken(lex(text)) {
+			names(w.text)
+		}
+		if took := time.Since(start); took > answerWithin {
+			t.Errorf("%d characters of %q: took %s; want less than %s", len(text), piece, took, answerWithin)
 		}
 	}
 }

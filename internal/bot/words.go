@@ -32,11 +32,11 @@ func spoken(words []word) []word {
 		w := words[i]
 		if flag := flagged.FindStringSubmatch(w.text); flag != nil && !w.quoted {
 			out, last = append(out, word{text: "--" + flag[1]}), ""
-			if flag[2] != "" {
-				words[i].text = flag[2]
-				i--
+			if flag[2] == "" {
+				continue
 			}
-			continue
+			words[i].text = flag[2] // a value, not the next flag: "--a=--a=--a=…" ends here
+			w = words[i]
 		}
 		number, unit, two := measure(words[i:])
 		if two {
