@@ -21,7 +21,9 @@ type memory struct {
 	ShownAt time.Time `json:"shownAt,omitzero"`
 	Told    []string  `json:"told,omitempty"`  // kinds of message that were posted
 	Doing   string    `json:"doing,omitempty"` // the kind being posted: it may have arrived
-	Plain   bool      `json:"plain,omitempty"` // this workspace cannot show plans
+	// DoingEnd is what Doing is about, when it is a warning.
+	DoingEnd environment.Ending `json:"doingEnd,omitzero"`
+	Plain    bool               `json:"plain,omitempty"` // this workspace cannot show plans
 	// Notes are posted messages whose buttons and times must not go stale.
 	Notes map[string]note `json:"notes,omitempty"`
 }
@@ -118,7 +120,7 @@ func (t *telling) run(ctx context.Context) (time.Duration, error) {
 	if err := t.clearUp(ctx); err != nil {
 		return 0, err
 	}
-	for _, kind := range t.due() {
+	for _, kind := range t.inTurn() {
 		if err := t.once(ctx, kind, t.notice); err != nil {
 			return 0, err
 		}
@@ -182,6 +184,16 @@ func (t *telling) due() []string {
 		kinds = append(kinds, kindBudget+strconv.FormatInt(ev.Seq, 10))
 	}
 	return slices.DeleteFunc(kinds, func(k string) bool { return slices.Contains(t.m.Told, k) })
+}
+
+// inTurn is due with what was perhaps posted first: only one such kind is kept
+// in mind, so that another one posted before it would have it told twice.
+func (t *telling) inTurn() []string {
+	kinds := t.due()
+	if i := slices.Index(kinds, t.m.Doing); i > 0 {
+		kinds = slices.Insert(slices.Delete(kinds, i, i+1), 0, t.m.Doing)
+	}
+	return kinds
 }
 
 // last is the last event of a type.
@@ -274,7 +286,7 @@ func (t *telling) post(ctx context.Context, kind string, said message) (string, 
 		return "", err
 	}
 	if t.m.Doing != kind {
-		t.m.Doing = kind
+		t.m.Doing, t.m.DoingEnd = kind, t.endMeant(kind)
 		if err := t.save(ctx); err != nil {
 			return "", err
 		}

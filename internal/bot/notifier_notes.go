@@ -42,11 +42,20 @@ func (t *telling) remember(kind, ts, shown string) {
 	if t.m.Notes == nil {
 		t.m.Notes = map[string]note{}
 	}
-	n := note{TS: ts, Shown: shown}
-	if strings.HasPrefix(kind, kindWarned) && t.e.Ending != nil {
-		n.End = *t.e.Ending
+	n := note{TS: ts, Shown: shown, End: t.endMeant(kind)}
+	if kind == t.m.Doing && !t.m.DoingEnd.At.IsZero() { // which may have been posted when another end was near
+		n.End = t.m.DoingEnd
 	}
 	t.m.Notes[kind] = n
+}
+
+// endMeant is the end that a warning is about which is posted now; the zero
+// Ending for any other message.
+func (t *telling) endMeant(kind string) environment.Ending {
+	if !strings.HasPrefix(kind, kindWarned) || t.e.Ending == nil {
+		return environment.Ending{}
+	}
+	return *t.e.Ending
 }
 
 func (t *telling) owner() environment.Caller {

@@ -221,6 +221,73 @@ func TestOvertaken(t *testing.T) {
 	w.wantWords("is deleted.", "was ready. It is deleted.", "has ended.")
 }
 
+// loses what is told next: it arrives, and the reply does not.
+func (w *world) loses(id string) {
+	w.t.Helper()
+	w.now = w.now.Add(time.Minute)
+	w.slack.lose = true
+	if _, err := w.tell(w.bot, id); environment.CodeOf(err) != environment.CodeUnavailable {
+		w.t.Fatalf("got %v; want unavailable", err)
+	}
+	w.now = w.now.Add(time.Minute)
+}
+
+// TestReplyLostAndMoreToTell: what perhaps arrived is looked for before
+// anything else is posted, whatever became due meanwhile and comes before it.
+func TestReplyLostAndMoreToTell(t *testing.T) {
+	asIs := func(*environment.Environment) {}
+	t.Run("a budget, then ready", func(t *testing.T) {
+		w := newWorld(t)
+		id := w.upped()
+		w.settle(w.bot, id)
+		w.become(id, asIs, environment.Event{Type: environment.EventBudget, Message: "80 % of your budget is spent."})
+		w.loses(id)
+		edit, ev := ready(w)
+		w.become(id, edit, ev)
+		w.settle(w.newBot(), id)
+		w.wantWords("is ready", "80 % of your budget", "is ready")
+	})
+	t.Run("a change that was taken back, then a warning", func(t *testing.T) {
+		w, id := readied(t)
+		w.become(id, asIs, environment.Event{Type: environment.EventRolledBack, Message: "The change was taken back."})
+		w.loses(id)
+		edit, ev := warn(w, w.now.Add(30*time.Minute), 30*time.Minute)
+		w.become(id, edit, ev)
+		w.settle(w.newBot(), id)
+		w.wantWords("is ready", "is ready", "runs as before", "Nobody is using it.")
+	})
+	t.Run("a budget, then more of it", func(t *testing.T) {
+		w, id := readied(t)
+		w.become(id, asIs, environment.Event{Type: environment.EventBudget, Message: "80 % of your budget is spent."})
+		w.loses(id)
+		w.become(id, asIs, environment.Event{Type: environment.EventBudget, Message: "100 % of your budget is spent."})
+		w.settle(w.newBot(), id)
+		w.wantWords("is ready", "is ready", "80 % of your budget", "100 % of your budget")
+	})
+	t.Run("a warning, then another end", func(t *testing.T) {
+		w, id := readied(t)
+		edit, ev := warn(w, w.now.Add(30*time.Minute), 30*time.Minute)
+		w.become(id, edit, ev)
+		w.loses(id)
+		w.become(id, revive, environment.Event{Type: environment.EventKept, Actor: reaper})
+		edit, ev = warn(w, w.now.Add(3*time.Hour), 30*time.Minute)
+		w.become(id, edit, ev)
+		w.settle(w.newBot(), id)
+		w.wantWords("is ready", "is ready", "A newer message", "Nobody is using it.")
+	})
+	t.Run("a warning, then nearly the same end", func(t *testing.T) {
+		w, id := readied(t)
+		end := w.now.Add(30 * time.Minute)
+		edit, ev := warn(w, end, 30*time.Minute)
+		w.become(id, edit, ev)
+		w.loses(id)
+		edit, ev = warn(w, end.Add(time.Minute), 30*time.Minute)
+		w.become(id, edit, ev)
+		w.settle(w.newBot(), id)
+		w.wantWords("is ready", "is ready", "Nobody is using it.")
+	})
+}
+
 // refuseBlocks lets Slack refuse the next n posts for their blocks.
 func (w *world) refuseBlocks(method, why string, n int) {
 	w.slack.strike(func(called string, rw http.ResponseWriter) bool {
