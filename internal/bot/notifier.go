@@ -233,7 +233,7 @@ func (t *telling) once(ctx context.Context, kind string, render func(context.Con
 	if err != nil {
 		return err
 	}
-	ts := ""
+	ts, shown := "", "" // what is found says what was true when it was posted
 	if t.m.Doing == kind {
 		if ts, err = t.find(ctx, kind); err != nil {
 			return err
@@ -243,6 +243,7 @@ func (t *telling) once(ctx context.Context, kind string, render func(context.Con
 		if ts, err = t.post(ctx, kind, said); err != nil {
 			return err
 		}
+		shown = t.shown(kind, said)
 		if kind == kindProgress {
 			t.m.Shown, t.m.ShownAt = fingerprint(t.progress()), t.bot.now()
 		}
@@ -251,7 +252,7 @@ func (t *telling) once(ctx context.Context, kind string, render func(context.Con
 		t.m.TS = ts
 	}
 	if keptFresh(kind) {
-		t.remember(kind, ts, t.shown(kind, said))
+		t.remember(kind, ts, shown)
 	}
 	t.m.Told, t.m.Doing = append(t.m.Told, kind), ""
 	return t.save(ctx)

@@ -288,6 +288,27 @@ func TestReplyLostAndMoreToTell(t *testing.T) {
 	})
 }
 
+// TestWhatIsFoundMayBeOld: a message whose reply was lost says what was true
+// then, and is made to say what is true now.
+func TestWhatIsFoundMayBeOld(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	w.settle(w.bot, id)
+	edit, ev := ready(w)
+	w.become(id, edit, ev)
+	w.loses(id)
+	before := moment(w.environments()[0].ExpiresAt)
+	w.say("U1", "extend 1h")
+	w.settle(w.newBot(), id)
+	after := moment(w.environments()[0].ExpiresAt)
+	w.wantWords(after, after)
+	for _, m := range w.slack.messages {
+		if strings.Contains(m.Text+m.Blocks, before) {
+			t.Errorf("it still says the old end, %s: %q", before, m.Text)
+		}
+	}
+}
+
 // refuseBlocks lets Slack refuse the next n posts for their blocks.
 func (w *world) refuseBlocks(method, why string, n int) {
 	w.slack.strike(func(called string, rw http.ResponseWriter) bool {
