@@ -173,15 +173,35 @@ func (b *Bot) target(ctx context.Context, r request) (environment.Environment, e
 	}
 }
 
+// How many environments of one person are looked at: those that are there, and
+// those that ended.
+const (
+	mostCurrent = 100
+	mostEnded   = 20
+)
+
 // mine lists what the caller owns, newest first, ended ones of late included.
+// What is there is asked for by itself, so that however many newer ones ended,
+// it is never left out.
 func (b *Bot) mine(ctx context.Context, who environment.Caller) ([]environment.Environment, error) {
-	items, _, err := b.service.List(ctx, who, environment.Filter{Owner: who.Subject, Limit: 20})
+	ended := []environment.State{environment.StateDeleted, environment.StateFailed}
+	current := slices.DeleteFunc(environment.States(), func(s environment.State) bool { return slices.Contains(ended, s) })
+	items, _, err := b.service.List(ctx, who, environment.Filter{Owner: who.Subject, States: current, Limit: mostCurrent})
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(items, func(e environment.Environment) bool {
-		return e.State == environment.StateDeleted && b.now().Sub(e.DeletedAt) > 24*time.Hour
-	}), nil
+	past, _, err := b.service.List(ctx, who, environment.Filter{Owner: who.Subject, States: ended, Limit: mostEnded})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range past {
+		there := slices.ContainsFunc(items, func(i environment.Environment) bool { return i.ID == e.ID }) // it ended between the two
+		if !there && (e.State == environment.StateFailed || b.now().Sub(e.DeletedAt) <= 24*time.Hour) {
+			items = append(items, e)
+		}
+	}
+	slices.SortStableFunc(items, func(x, y environment.Environment) int { return y.CreatedAt.Compare(x.CreatedAt) })
+	return items, nil
 }
 
 func nameAll(items []environment.Environment) string {

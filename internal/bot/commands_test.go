@@ -78,6 +78,41 @@ func TestSeveralEnvironmentsNeedAName(t *testing.T) {
 	}
 }
 
+// TestWhatIsThereIsFoundBehindWhatEnded: however many newer ones came and went.
+func TestWhatIsThereIsFoundBehindWhatEnded(t *testing.T) {
+	w := newWorld(t)
+	w.say("U1", "up daskhub")
+	id := w.environments()[0].ID
+	for range mostEnded + 1 {
+		w.now = w.now.Add(time.Hour)
+		w.say("U1", "up dask")
+		w.become(w.environments()[0].ID, func(e *environment.Environment) {
+			e.State, e.Desired, e.Phase, e.DeletedAt = environment.StateDeleted, environment.Absent, environment.PhaseGone, w.now
+		})
+	}
+	w.opens(w.bot, "U1")
+	if home := w.slack.homes["U1"]; !strings.Contains(home, id) {
+		t.Errorf("the home does not show it: %s", home)
+	}
+	for _, text := range []string{"", "status", "why", "extend 1h", "down daskhub"} {
+		if got := w.say("U1", text); !strings.Contains(got, id) {
+			t.Errorf("/dask %s: got %q; want %s", text, got, id)
+		}
+	}
+	// Once nothing is there, the last one that ended is meant.
+	w.become(id, func(e *environment.Environment) {
+		e.State, e.Phase, e.DeletedAt = environment.StateDeleted, environment.PhaseGone, w.now
+	})
+	last := w.environments()[0].ID
+	if got := w.say("U1", "status"); last == id || !strings.Contains(got, last) {
+		t.Errorf("got %q; want %s, which was made last", got, last)
+	}
+	w.now = w.now.Add(25 * time.Hour)
+	if got := w.say("U1", "status"); !strings.Contains(got, "You have no environment") {
+		t.Errorf("a day later: got %q; want none", got)
+	}
+}
+
 func TestStrangersAreRefusedUnlessAdmitted(t *testing.T) {
 	w := newWorld(t)
 	w.bot.admit = false
