@@ -377,6 +377,7 @@ func (b *Bot) linkTo(ctx context.Context, a account, code string) *answer {
 		if err != nil {
 			return nil, err
 		}
+		b.homeChangedFor(a)
 		r.who = b.directory.Caller(p.Subject)
 		return say(linkedText(p.Subject)), nil
 	})

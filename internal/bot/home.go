@@ -59,8 +59,28 @@ func (b *Bot) homeOpened(ctx context.Context, a account) {
 	if b.homes.seen == nil {
 		b.homes.seen, b.homes.stale, b.homes.changed = map[string]viewer{}, map[string]bool{}, map[string]bool{}
 	}
+	for subject, v := range b.homes.seen { // whoever the account belonged to before
+		if v.account == a {
+			b.homes.drop(subject)
+		}
+	}
 	b.homes.seen[who.Subject] = viewer{account: a, who: who}
 	b.homes.stale[who.Subject] = true
+}
+
+// drop forgets a home; the caller holds the lock.
+func (h *homes) drop(subject string) {
+	delete(h.seen, subject)
+	delete(h.stale, subject)
+}
+
+// forgetHome forgets that a subject looks at their home with an account.
+func (b *Bot) forgetHome(subject string, a account) {
+	b.homes.mu.Lock()
+	defer b.homes.mu.Unlock()
+	if b.homes.seen[subject].account == a {
+		b.homes.drop(subject)
+	}
 }
 
 // homeChanged notes that a subject's home shows the past.
@@ -169,12 +189,36 @@ func (b *Bot) concerns(ctx context.Context, id string) {
 	}
 }
 
+// stillTheirs says whether an account belongs to the subject whose home it
+// looks at. One that was given to somebody else must not be shown what the
+// former one has: it is shown its own, or nothing when nobody is linked to it.
+func (b *Bot) stillTheirs(ctx context.Context, subject string, a account) (bool, error) {
+	p, err := b.service.Recognise(ctx, a.id())
+	switch {
+	case err == nil && p.Subject == subject:
+		return true, nil
+	case err == nil:
+		b.homeOpened(ctx, a)
+		return false, nil
+	case environment.CodeOf(err) != environment.CodeNotFound:
+		return false, err
+	}
+	if err := b.showHome(ctx, a, []block{section(unlinkedText)}); err != nil {
+		return false, err
+	}
+	b.forgetHome(subject, a)
+	return false, nil
+}
+
+// unlinkedText takes the place of a home.
+const unlinkedText = "This Slack account is no longer linked to the person whose environments were shown here. `/dask link` says who you are now."
+
 // staleHomes are those to publish now.
 func (b *Bot) staleHomes() map[string]account {
 	b.homes.mu.Lock()
 	defer b.homes.mu.Unlock()
 	out, now := map[string]account{}, b.now()
-	for subject := range b.homes.stale {
+	for subject := range b.homes.stale { // each of them is in seen, too
 		v := b.homes.seen[subject]
 		if v.who.Role != environment.RoleStudent && now.Sub(v.shown) < staffEvery {
 			continue
@@ -197,6 +241,9 @@ type home struct {
 }
 
 func (b *Bot) publishHome(ctx context.Context, subject string, a account) error {
+	if theirs, err := b.stillTheirs(ctx, subject, a); err != nil || !theirs {
+		return err
+	}
 	who, err := b.service.Teaches(ctx, b.directory.Caller(subject))
 	if err != nil {
 		return err

@@ -58,3 +58,84 @@ func TestHomesFollowOnEveryReplica(t *testing.T) {
 	shows("U1", "is ready", true)
 	shows("UTEACHER", "is ready", true)
 }
+
+// wantHome says what must be on somebody's home, and what must not.
+func (w *world) wantHome(user, there, not string) {
+	w.t.Helper()
+	if home := w.slack.homes[user]; !strings.Contains(home, there) || not != "" && strings.Contains(home, not) {
+		w.t.Errorf("the home of %s: want %q and not %q: %s", user, there, not, home)
+	}
+}
+
+// homesAnew lets every home be published that something happened to, on each of
+// some replicas.
+func (w *world) homesAnew(subjects []string, replicas ...*Bot) {
+	for _, b := range replicas {
+		for _, subject := range subjects {
+			b.homeChanged(subject)
+		}
+		w.now = w.now.Add(time.Minute)
+		b.publishStale(w.t.Context())
+	}
+}
+
+// TestAHomeIsOfWhomTheAccountBelongsTo: once an account was joined to somebody
+// else, what the former one has is not shown there, whichever replica the home
+// was opened on and whatever happens to either.
+func TestAHomeIsOfWhomTheAccountBelongsTo(t *testing.T) {
+	w := newWorld(t)
+	other := w.newBot()
+	theirs := w.upped()
+	w.opens(w.bot, "U1")
+	w.opens(other, "U1")
+	w.wantHome("U1", theirs, "")
+	code, _, err := w.service.LinkCode(t.Context(), environment.Caller{Subject: "ann", Role: environment.RoleStudent}, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.say("U1", "link "+code.Reveal())
+	for range 2 { // one to learn whose it is
+		w.homesAnew(nil, w.bot)
+	}
+	w.wantHome("U1", "You have none", theirs)
+
+	w.say("U1", "up dask")
+	anns := w.environments()[0].ID
+	both := []string{"u1@uni.edu", "ann"}
+	w.homesAnew(both, w.bot)
+	w.wantHome("U1", anns, theirs)
+	w.homesAnew(both, other) // which learns it only now
+	w.homesAnew(both, other)
+	w.wantHome("U1", anns, theirs)
+	for range 10 { // in whatever order they are gone through
+		w.opens(w.bot, "U1")
+		w.homesAnew(both, w.bot)
+		w.wantHome("U1", anns, theirs)
+	}
+}
+
+// TestAHomeWhoseAccountIsTakenAway: an admin gives a person another account; the
+// former one is shown nothing of theirs any more, and the new one is.
+func TestAHomeWhoseAccountIsTakenAway(t *testing.T) {
+	w := newWorld(t)
+	id := w.upped()
+	w.opens(w.bot, "U1")
+	w.wantHome("U1", id, "")
+	p, err := w.store.Person(t.Context(), "u1@uni.edu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.SlackID = "T1:U9"
+	if err := w.store.Commit(t.Context(), environment.Change{Person: &p}); err != nil {
+		t.Fatal(err)
+	}
+	w.homesAnew([]string{p.Subject}, w.bot)
+	w.wantHome("U1", "no longer linked", id)
+	w.opens(w.bot, "U9")
+	w.wantHome("U9", id, "")
+	w.homesAnew([]string{p.Subject}, w.bot)
+	w.wantHome("U1", "no longer linked", id)
+	if n := len(w.bot.homes.seen); n != 1 {
+		t.Errorf("%d homes are kept up to date; want one", n)
+	}
+}
