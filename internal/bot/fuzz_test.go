@@ -16,7 +16,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"", "up dask for 3h", "up for <@U1|a> with a,b", "extend 2h x", `up "quoted words`, "up <", "‘’", "up until tomorrow at 6pm", "up until 6pm tomorrow", "up until today 18:00",
 		"up dask until 2026-12-01 08:30 workers 4", "up with “scikit-learn&gt;=1”, xgboost in ml", "scale to 4 dask", "packages add a and b on dask",
 		"packages remove <http://dask.org|dask.org>", "logs scheduler of dask", "class up in de-2026", "course down", "link ABCD-efgh-jkmn",
-		"project none", "help up", "up --help", "lst", "why <!channel>", "up for 1h until 18:00", "extend 99999999h", "scale 99999999999999999999"} {
+		"packages add numpy<2 dask[array, dataframe],x", "packages add a[b,c", "project none", "help up", "up --help", "lst", "why <!channel>", "up for 1h until 18:00", "extend 99999999h", "scale 99999999999999999999"} {
 		f.Add(seed)
 	}
 	paris, err := time.LoadLocation("Europe/Paris")

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"html"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -31,7 +32,7 @@ func lex(text string) []word {
 		switch {
 		case closing(r.text[r.at]) != 0:
 			w = r.quoted()
-		case r.text[r.at] == '<' && r.at < r.lastEnd:
+		case r.begins(r.at):
 			w = r.marked()
 		default:
 			w = r.plain()
@@ -99,6 +100,20 @@ func (r *reader) quoted() word {
 	return word{text: html.UnescapeString(r.upTo(func(c rune) bool { return c == end })), quoted: true}
 }
 
+// begins says whether a mark begins there. Any other '<' is one that was typed
+// where Slack does not escape it, as in numpy<2.
+func (r *reader) begins(at int) bool {
+	if r.text[at] != '<' || at >= r.lastEnd {
+		return false
+	}
+	const longest = len("mailto:")
+	behind := string(r.text[at+1 : min(at+1+longest, len(r.text))])
+	return slices.ContainsFunc(marks, func(m string) bool { return strings.HasPrefix(behind, m) })
+}
+
+// marks are what follows the '<' of Slack's own.
+var marks = []string{"@", "#", "!", "http:", "https:", "mailto:", "tel:"}
+
 // marked reads <@U123|name>, <#C123|name>, <mailto:a@b|a@b> and
 // <http://dask.org|dask.org>; the last two mean what the person typed.
 func (r *reader) marked() word {
@@ -110,13 +125,13 @@ func (r *reader) marked() word {
 	case labelled:
 		return word{text: html.UnescapeString(label)}
 	default:
-		return word{text: html.UnescapeString(strings.TrimPrefix(target, "mailto:"))}
+		return word{text: html.UnescapeString(strings.TrimPrefix(strings.TrimPrefix(target, "mailto:"), "tel:"))}
 	}
 }
 
 func (r *reader) plain() word {
 	from := r.at
-	for r.at++; r.at < len(r.text) && !unicode.IsSpace(r.text[r.at]) && r.text[r.at] != '<'; r.at++ {
+	for r.at++; r.at < len(r.text) && !unicode.IsSpace(r.text[r.at]) && !r.begins(r.at); r.at++ {
 	}
 	return word{text: html.UnescapeString(string(r.text[from:r.at]))}
 }

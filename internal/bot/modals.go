@@ -255,7 +255,7 @@ func (b *Bot) submit(ctx context.Context, in interaction, who environment.Caller
 // semicolons or blanks.
 func packageLines(text string) []string {
 	var out []string
-	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ';' || unicode.IsSpace(r) }) {
+	for _, part := range apart(text, func(r rune) bool { return r == ';' || unicode.IsSpace(r) }) {
 		out = append(out, names(part)...)
 	}
 	return out

@@ -25,13 +25,13 @@ func (w *world) submit(callback string, fields map[string]string) string {
 
 func TestFormTakesWhatPeopleWrite(t *testing.T) {
 	w := newWorld(t)
-	answer := w.submit(modalUp, map[string]string{fieldProfile: "dask", fieldTTL: "3 hours", fieldPackages: "xgboost>=1,<2; lightgbm\n dask-ml,"})
+	answer := w.submit(modalUp, map[string]string{fieldProfile: "dask", fieldTTL: "3 hours", fieldPackages: "xgboost>=1,<2; lightgbm\n dask-ml, dask[array, dataframe],"})
 	envs := w.environments()
 	if len(envs) != 1 {
 		t.Fatalf("got %d environments and the answer %q; want one", len(envs), answer)
 	}
-	if got := envs[0].Spec; got.TTL != 3*time.Hour || !cmp.Equal(got.Packages, []string{"dask-ml", "lightgbm", "xgboost>=1,<2"}) {
-		t.Errorf("got %v with %q; want 3h with the three packages", got.TTL, got.Packages)
+	if got := envs[0].Spec; got.TTL != 3*time.Hour || !cmp.Equal(got.Packages, []string{"dask-ml", "dask[array,dataframe]", "lightgbm", "xgboost>=1,<2"}) {
+		t.Errorf("got %v with %q; want 3h with the four packages", got.TTL, got.Packages)
 	}
 }
 

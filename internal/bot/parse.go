@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -251,7 +252,7 @@ func (p *parser) changePackages() error {
 			p.target()
 		case w.is("and"):
 		default:
-			*into = append(*into, names(w.text)...)
+			*into = append(*into, p.requirements(w)...)
 		}
 	}
 	if len(*into) == 0 {
@@ -275,12 +276,11 @@ func (p *parser) logs() error {
 	return nil
 }
 
-// names splits "a,b" at its commas, save one within a requirement like
-// "xgboost>=1,<2".
+// names splits "a,b" at its commas, save those within a requirement like
+// "dask[array,dataframe]" or "xgboost>=1,<2".
 func names(text string) []string {
 	var out []string
-	for part := range strings.SplitSeq(text, ",") {
-		part = strings.TrimSpace(part)
+	for _, part := range apart(text, func(r rune) bool { return r == ',' }) {
 		switch {
 		case part == "": // as left by "a, b"
 		case len(out) > 0 && strings.ContainsRune("<>=!~", rune(part[0])):
@@ -290,4 +290,52 @@ func names(text string) []string {
 		}
 	}
 	return out
+}
+
+// apart splits at separators that are in no brackets, within which blanks mean
+// nothing.
+func apart(text string, separates func(rune) bool) []string {
+	var out []string
+	var part strings.Builder
+	depth := 0
+	for _, r := range text {
+		depth = max(depth+nesting(r), 0)
+		switch {
+		case depth == 0 && separates(r):
+			out = append(out, strings.TrimSpace(part.String()))
+			part.Reset()
+		case depth > 0 && unicode.IsSpace(r):
+		default:
+			part.WriteRune(r)
+		}
+	}
+	return append(out, strings.TrimSpace(part.String()))
+}
+
+// nesting is by how much a rune goes into brackets.
+func nesting(r rune) int {
+	switch r {
+	case '[':
+		return 1
+	case ']':
+		return -1
+	default:
+		return 0
+	}
+}
+
+// requirements reads a word of packages, with the words behind it for as long
+// as a bracket is open: "dask[array, dataframe]" is one.
+func (p *parser) requirements(w word) []string {
+	var text strings.Builder
+	for depth, ok := 0, true; ok; w, ok = p.next() {
+		text.WriteString(w.text + " ")
+		for _, r := range w.text {
+			depth = max(depth+nesting(r), 0)
+		}
+		if depth == 0 {
+			break
+		}
+	}
+	return names(text.String())
 }

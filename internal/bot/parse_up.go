@@ -100,7 +100,7 @@ func (p *parser) upPackages() error {
 	for len(p.words) > 0 && !p.words[0].is(upKeywords...) && !strings.HasPrefix(p.words[0].text, "--") {
 		w, _ := p.next()
 		if !w.is("and") {
-			p.cmd.packages = append(p.cmd.packages, names(w.text)...)
+			p.cmd.packages = append(p.cmd.packages, p.requirements(w)...)
 		}
 	}
 	if len(p.cmd.packages) == before {

@@ -79,11 +79,16 @@ func (s scene) base(kind string) map[string]any {
 	}
 }
 
+// marks are the characters that Slack escapes in whatever a person types, so
+// that those of mentions mean mentions.
+var marks = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
 var mention = regexp.MustCompile(`(^|\s)([@#])([\w.-]+)`)
 
-// escape writes mentions as Slack does for apps that ask for it.
+// escape writes what was typed as Slack sends it, with mentions as for apps that
+// ask for them.
 func (s scene) escape(text string) string {
-	return mention.ReplaceAllStringFunc(text, func(found string) string {
+	return mention.ReplaceAllStringFunc(marks.Replace(text), func(found string) string {
 		parts := mention.FindStringSubmatch(found)
 		if p, known := s.w.person(parts[3]); known && parts[2] == "@" {
 			return parts[1] + "<@" + p.ID + "|" + p.Name + ">"

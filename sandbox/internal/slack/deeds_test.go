@@ -45,6 +45,23 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// TestWhatIsTypedIsEscaped: in commands and in messages, and mentions are the
+// only marks.
+func TestWhatIsTypedIsEscaped(t *testing.T) {
+	s := newStage(t, "")
+	typed, want := `<@U1> numpy<2 & a>1 &lt; for @s2`, fmt.Sprintf("&lt;@U1&gt; numpy&lt;2 &amp; a&gt;1 &amp;lt; for <@%s|s2>", s.people["s2"])
+	s.do("say", deed{User: "s1", Channel: "general", Text: "/dask " + typed})
+	if got := s.next().form.Get("text"); got != want {
+		t.Errorf("a command: got %q; want %q", got, want)
+	}
+	s.do("say", deed{User: "s1", Channel: "general", Text: typed})
+	var seen []shownMessage
+	s.control(http.MethodGet, "/messages?channel=general", nil, http.StatusOK, &seen)
+	if len(seen) != 1 || seen[0].Text != want {
+		t.Errorf("a message: got %+v; want %q", seen, want)
+	}
+}
+
 func TestCommandNotTaken(t *testing.T) {
 	s := newStage(t, "")
 	s.app.say(http.StatusInternalServerError, "")
