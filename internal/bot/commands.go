@@ -403,29 +403,9 @@ func (b *Bot) logs(ctx context.Context, r request) (*answer, error) {
 	})
 }
 
-func (b *Bot) project(ctx context.Context, r request) (*answer, error) {
-	p, err := b.service.Person(ctx, r.who, r.who.Subject)
-	if err != nil {
-		return nil, err
-	}
-	if r.cmd.word == "" {
-		return say(projectText(p.Project)), nil
-	}
-	return b.answerLater(r, "Checking …", func(ctx context.Context) *answer {
-		p.Project = r.cmd.word
-		if p.Project == "none" {
-			p.Project = ""
-		}
-		if _, err := b.service.PutPerson(ctx, r.who, p); err != nil {
-			b.logFault("project", err, r.from)
-			return sorry(err)
-		}
-		return say(projectLinkedText(p.Project))
-	})
-}
-
-// answerLater acknowledges now and answers when f is done. These are questions
-// and settings, which may be repeated: a crash in between costs asking again.
+// answerLater acknowledges now and answers when f is done. These are questions,
+// which may be asked again when a crash comes in between, and the linking of a
+// project.
 func (b *Bot) answerLater(r request, meanwhile string, f func(context.Context) *answer) (*answer, error) {
 	accepted := b.putOff(func(ctx context.Context) {
 		a := f(ctx)

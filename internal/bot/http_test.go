@@ -139,6 +139,57 @@ func TestOtherDeliveriesCountOnceToo(t *testing.T) {
 	}
 }
 
+// TestAProjectCommandCountsOnce: one that is delivered again changes nothing
+// that was decided since, and asks the cloud nothing.
+func TestAProjectCommandCountsOnce(t *testing.T) {
+	w := newWorld(t)
+	w.say("U1", "link")
+	put := func(project string) {
+		t.Helper()
+		p, err := w.store.Person(t.Context(), "u1@uni.edu")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Project = project
+		if err := w.store.Commit(t.Context(), environment.Change{Person: &p}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	paid := func() string {
+		t.Helper()
+		p, err := w.store.Person(t.Context(), "u1@uni.edu")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Project
+	}
+	put("my-class-2026")
+	unlink := slashBody("U1", "project none", "1.1")
+	var both sync.WaitGroup
+	for range 4 {
+		both.Go(func() {
+			if rec := w.serve(w.request("/slack/commands", unlink)); !strings.Contains(rec.Body.String(), "no longer linked") {
+				t.Errorf("got %s; want it unlinked", rec.Body)
+			}
+		})
+	}
+	both.Wait()
+	if got := paid(); got != "" || len(w.bot.later) != 0 {
+		t.Errorf("got the project %q, and %d put off; want none, before it is acknowledged", got, len(w.bot.later))
+	}
+	put("my-other-2026")
+	if got := w.deliver(unlink); !strings.Contains(got, "my-other-2026") || paid() != "my-other-2026" {
+		t.Errorf("delivered again: got %q and the project %q; want what was linked since", got, paid())
+	}
+	link := slashBody("U1", "project my-class-2026", "1.2")
+	for range 3 {
+		w.deliver(link)
+	}
+	if got := len(w.bot.later); got != 1 {
+		t.Errorf("a link that came three times is carried out %d times; want once", got)
+	}
+}
+
 func TestAcknowledgedWhileSlackHangs(t *testing.T) {
 	w := newWorld(t)
 	w.say("U1", "link") // known from now on

@@ -154,11 +154,15 @@ func (s *Service) Person(ctx context.Context, who Caller, subject string) (Perso
 // grant it. Students may link a project, but not say who they are elsewhere:
 // that would let them take another's identity. An account of a learning platform
 // that somebody else had so far is no longer theirs: that is how two people
-// become one.
+// become one. With Once, one that is delivered again changes nothing, and answers
+// with the person as they are now.
 func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, error) {
 	old, err := s.Person(ctx, who, p.Subject)
 	if err != nil {
 		return p, err
+	}
+	if done, err := s.doneBefore(ctx, ""); err != nil || done {
+		return old, err
 	}
 	if err := ValidSubject("subject", p.Subject); err != nil {
 		return p, err
@@ -166,7 +170,7 @@ func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, 
 	if err := ValidEmail(p.Email); err != nil {
 		return p, err
 	}
-	if who.Role != RoleAdmin && (p.Email != old.Email || p.SlackID != old.SlackID || p.LMSID != old.LMSID) {
+	if who.Role != RoleAdmin && p.poses(old) {
 		return p, Errorf(CodeForbidden, "Only an admin may change e-mail, Slack and LMS identities; you may link a project.")
 	}
 	if p.Project != "" && p.Project != old.Project {
@@ -179,7 +183,21 @@ func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, 
 		return p, err
 	}
 	p.Version = old.Version
-	err = s.store.Commit(ctx, Change{Person: &p, Released: holder})
+	return s.storePerson(ctx, p, holder)
+}
+
+// poses says whether p claims other identities than are known.
+func (p Person) poses(known Person) bool {
+	return p.Email != known.Email || p.SlackID != known.SlackID || p.LMSID != known.LMSID
+}
+
+func (s *Service) storePerson(ctx context.Context, p Person, released *Person) (Person, error) {
+	err := s.store.Commit(ctx, Change{Person: &p, Released: released, Replay: s.onceFor("", s.clock())})
+	if CodeOf(err) == CodeConflict { // perhaps by the same delivery, at the same moment
+		if done, failed := s.doneBefore(ctx, ""); failed == nil && done {
+			return s.store.Person(ctx, p.Subject)
+		}
+	}
 	p.Version++
 	return p, err
 }
