@@ -202,6 +202,26 @@ func TestTimeOfDayNeedsAZone(t *testing.T) {
 	}
 }
 
+// TestAnUntilThatIsRefusedIsSaidInTheAskersTime: with what is allowed, and what
+// can be asked for instead.
+func TestAnUntilThatIsRefusedIsSaidInTheAskersTime(t *testing.T) {
+	w := newWorld(t)
+	w.now = time.Date(2026, 11, 24, 16, 30, 0, 0, time.UTC) // 17:30 in Paris
+	for text, want := range map[string]string{
+		"up dask until tomorrow 23:59": "Wed 25 Nov 2026 23:59 CET is more than the allowed 12h away: until Wed 25 Nov 2026 05:30 CET at the latest. For example, ask for it for 12h",
+		"up dask until 17:32":          "Tue 24 Nov 2026 17:32 CET is not far enough in the future: it is Tue 24 Nov 2026 17:30 CET now",
+	} {
+		if got := w.say("U1", text); !strings.HasPrefix(got, want) {
+			t.Errorf("/dask %s: got %q; want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{"up dask until tomorrow 05:30", "up daskhub for 12h"} {
+		if got := w.say("U1", text); !strings.Contains(got, "on its way") {
+			t.Errorf("/dask %s: got %q; want what was offered", text, got)
+		}
+	}
+}
+
 // audits remembers entries.
 type audits struct{ all []environment.Audited }
 

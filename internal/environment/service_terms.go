@@ -51,7 +51,6 @@ func (s *Service) TermsFor(e Environment) Terms {
 }
 
 func (s *Service) checkLifetime(r Request, policy Policy) error {
-	now := s.clock()
 	switch {
 	case r.TTL != 0 && !r.Until.IsZero():
 		return Invalid("ttl", "Give either ttl or until, not both, for example ttl \"4h\".")
@@ -59,12 +58,29 @@ func (s *Service) checkLifetime(r Request, policy Policy) error {
 		return Invalid("ttl", "%s is too short: at least 5m, for example \"4h\".", FormatDuration(r.TTL))
 	case r.TTL > policy.MaxTTL && policy.MaxTTL > 0:
 		return Invalid("ttl", "%s is longer than the %s that is allowed, for example \"%s\"; it can be extended later.", FormatDuration(r.TTL), FormatDuration(policy.MaxTTL), FormatDuration(policy.MaxTTL))
-	case !r.Until.IsZero() && !r.Until.After(now.Add(5*time.Minute)):
-		return Invalid("until", "%s is not far enough in the future.", r.Until.UTC().Format(time.RFC3339))
-	case !r.Until.IsZero() && policy.MaxTTL > 0 && r.Until.Sub(now) > policy.MaxTTL:
-		return Invalid("until", "%s is more than the allowed %s away.", r.Until.UTC().Format(time.RFC3339), FormatDuration(policy.MaxTTL))
+	}
+	if err := checkUntil(r.Until, s.clock(), policy.MaxTTL); err != nil {
+		return err
 	}
 	return checkIdle(r, policy)
+}
+
+// checkUntil says times as whoever asked reads a clock, in the zone they were
+// given in; and a duration, which can be asked for in every place alike.
+func checkUntil(until, now time.Time, most time.Duration) error {
+	const least = 5 * time.Minute
+	say := func(t time.Time) string { return t.In(until.Location()).Format("Mon 2 Jan 2006 15:04 MST") }
+	switch {
+	case until.IsZero():
+		return nil
+	case !until.After(now.Add(least)):
+		return Invalid("until", "%s is not far enough in the future: it is %s now, and the least is %s from now. For example, ask for it for %s.",
+			say(until), say(now), FormatDuration(least), FormatDuration(min(time.Hour, first(most, time.Hour))))
+	case most > 0 && until.Sub(now) > most:
+		return Invalid("until", "%s is more than the allowed %s away: until %s at the latest. For example, ask for it for %[2]s; it can be extended later.",
+			say(until), FormatDuration(most), say(now.Add(most)))
+	}
+	return nil
 }
 
 func checkIdle(r Request, policy Policy) error {

@@ -442,6 +442,31 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestCheckUntil: over REST, where times are in UTC or in a zone without a name,
+// the field is named and the time is said as it was given.
+func TestCheckUntil(t *testing.T) {
+	now := time.Date(2026, 11, 24, 16, 30, 0, 0, time.UTC)
+	for given, want := range map[string]string{
+		"2026-11-24T16:35:00Z":      "Tue 24 Nov 2026 16:35 UTC is not far enough in the future: it is Tue 24 Nov 2026 16:30 UTC now, and the least is 5m from now.",
+		"2026-11-24T16:36:00Z":      "",
+		"2026-11-25T04:30:00Z":      "",
+		"2030-01-01T00:00:00Z":      "Tue 1 Jan 2030 00:00 UTC is more than the allowed 12h away: until Wed 25 Nov 2026 04:30 UTC at the latest.",
+		"2026-11-25T05:30:00-05:00": "Wed 25 Nov 2026 05:30 -0500 is more than the allowed 12h away: until Tue 24 Nov 2026 23:30 -0500 at the latest.",
+	} {
+		until, err := time.Parse(time.RFC3339, given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = checkUntil(until.In(time.FixedZone(until.Zone())), now, 12*time.Hour)
+		if want == "" && err == nil {
+			continue
+		}
+		if e, ok := errorAs(err); !ok || e.Code != CodeInvalid || e.Field != "until" || !strings.HasPrefix(e.Message, want) {
+			t.Errorf("until %s: got %v; want %q", given, err, want)
+		}
+	}
+}
+
 func TestPutPerson(t *testing.T) {
 	s, r := newTestService()
 	if _, err := s.PutPerson(t.Context(), alice, Person{Subject: "alice", SlackID: "U0BOB"}); CodeOf(err) != CodeForbidden {
