@@ -175,7 +175,9 @@ func (t *telling) due() []string {
 	case environment.StateFailed:
 		kinds = append(kinds, kindFailed)
 	case environment.StateDeleted:
-		if !slices.Contains(t.m.Told, kindFailed) {
+		// That a failure is cleared away by itself is nothing new; whoever asked
+		// for that was promised to hear of it.
+		if _, asked := t.last(environment.EventStopping); asked || !slices.Contains(t.m.Told, kindFailed) {
 			kinds = append(kinds, kindEnded)
 		}
 	default: // in between, the message that follows says it all

@@ -309,6 +309,40 @@ func TestWhatIsFoundMayBeOld(t *testing.T) {
 	}
 }
 
+// TestAFailedOneThatIsTakenAway: whoever asks for it is promised to hear when
+// nothing is left, and does; what is cleared away by itself is not mentioned.
+func TestAFailedOneThatIsTakenAway(t *testing.T) {
+	gone := func(w *world) func(*environment.Environment) {
+		return func(e *environment.Environment) {
+			e.State, e.Phase, e.DeletedAt = environment.StateDeleted, environment.PhaseGone, w.now
+		}
+	}
+	for who, want := range map[string][]string{
+		"":         {"is deleted", "could not be made"},
+		"U1":       {"is deleted", "could not be made", "has ended. You asked for that."},
+		"UTEACHER": {"is deleted", "could not be made", "has ended. uteacher@uni.edu asked for that."},
+	} {
+		w := newWorld(t)
+		w.say("U1", "up dask in ml")
+		id := w.environments()[0].ID
+		w.become(id, func(e *environment.Environment) {
+			e.State, e.Desired, e.Phase, e.Failure = environment.StateFailed, environment.Absent, environment.PhaseStopping, &environment.Failure{Message: "There are no CPUs left.", At: w.now}
+		})
+		w.settle(w.bot, id)
+		if who != "" {
+			if got := w.say(who, "down "+id); !strings.Contains(got, "I tell you when") && !strings.Contains(got, "They are told") {
+				t.Errorf("%s: got %q; want a promise", who, got)
+			}
+			w.settle(w.bot, id)
+		}
+		w.now = w.now.Add(time.Minute)
+		w.become(id, gone(w), environment.Event{Type: environment.EventDeleted})
+		w.settle(w.bot, id)
+		w.settle(w.newBot(), id)
+		w.wantWords(want...)
+	}
+}
+
 // refuseBlocks lets Slack refuse the next n posts for their blocks.
 func (w *world) refuseBlocks(method, why string, n int) {
 	w.slack.strike(func(called string, rw http.ResponseWriter) bool {
