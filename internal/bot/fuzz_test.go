@@ -13,7 +13,7 @@ import (
 )
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"", "up dask for 3h", "up for <@U1|a> with a,b", "extend 2h x", `up "quoted words`, "up <", "‘’", "up until tomorrow at 6pm", "up until 6pm tomorrow", "up until today 18:00",
+	for _, seed := range []string{"", "up dask for 3h", "up for <@U1|a> with a,b", "extend 2h x", `up "quoted words`, "up <", "‘’", "up „dask“ with ‚a‘ «\u00a0b\u00a0»", "up until tomorrow at 6pm", "up until 6pm tomorrow", "up until today 18:00",
 		"up dask until 2026-12-01 08:30 workers 4", "up with “scikit-learn&gt;=1”, xgboost in ml", "scale to 4 dask", "packages add a and b on dask",
 		"packages remove <http://dask.org|dask.org>", "logs scheduler of dask", "class up in de-2026", "course down", "link ABCD-efgh-jkmn",
 		"packages add numpy<2 dask[array, dataframe],x", "packages add a[b,c", "project none", "help up", "up --help", "lst", "why <!channel>", "up for 1h until 18:00", "extend 99999999h", "scale 99999999999999999999"} {

@@ -30,7 +30,7 @@ func lex(text string) []word {
 		}
 		var w word
 		switch {
-		case closing(r.text[r.at]) != 0:
+		case closing(r.text[r.at]) != "":
 			w = r.quoted()
 		case r.begins(r.at):
 			w = r.marked()
@@ -80,24 +80,29 @@ func (r *reader) upTo(ends func(rune) bool) string {
 	return taken
 }
 
-// closing is the quote that ends what this one begins, 0 when it is none.
-func closing(r rune) rune {
+// closing are the quotes that end what this one begins, "" when it is none. An
+// opening one of one language closes in another, as in “a” and „a“, so that each
+// of a family does, whichever a keyboard makes.
+func closing(r rune) string {
 	switch r {
 	case '"', '\'':
-		return r
+		return string(r)
 	case '“', '”', '„':
-		return '”'
-	case '‘', '’':
-		return '’'
+		return "“”"
+	case '‘', '’', '‚':
+		return "‘’"
+	case '«', '»':
+		return "«»"
 	default:
-		return 0
+		return ""
 	}
 }
 
 func (r *reader) quoted() word {
-	end := closing(r.text[r.at])
+	ends := closing(r.text[r.at])
 	r.at++
-	return word{text: html.UnescapeString(r.upTo(func(c rune) bool { return c == end })), quoted: true}
+	inside := r.upTo(func(c rune) bool { return strings.ContainsRune(ends, c) })
+	return word{text: html.UnescapeString(strings.TrimSpace(inside)), quoted: true} // « a » has blanks inside
 }
 
 // begins says whether a mark begins there. Any other '<' is one that was typed

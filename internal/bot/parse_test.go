@@ -125,11 +125,31 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// TestQuotesOfKeyboards: each pair that phones and languages make keeps two
+// words together and nothing behind them.
+func TestQuotesOfKeyboards(t *testing.T) {
+	for language, quotes := range map[string]string{
+		"typewriter": `"…"`, "typewriter, single": "'…'",
+		"English": "“…”", "English, single": "‘…’",
+		"German": "„…“", "German, single": "‚…‘",
+		"Polish": "„…”", "Polish, single": "‚…’",
+		"Swedish": "”…”", "Swedish, single": "’…’",
+		"French": "«\u00a0…\u00a0»", "Danish": "»…«",
+	} {
+		text := "up with " + strings.Replace(quotes, "…", "xgboost&gt;=1, &lt;2", 1) + " for 3h"
+		want := command{verb: verbUp, span: 3 * time.Hour, packages: []string{"xgboost>=1,<2"}}
+		got, err := parse(text)
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(command{}, clock{})); diff != "" || err != nil {
+			t.Errorf("%s: parse(%q): %v (-want +got):\n%s", language, text, err, diff)
+		}
+	}
+}
+
 // TestWhateverIsTypedIsReadInTime: eight times as much as may be typed is read
 // before Slack gives up. Looking through the rest at each character took half a
 // minute for it.
 func TestWhateverIsTypedIsReadInTime(t *testing.T) {
-	for _, piece := range []string{"<", "<@", "<@U1|", "<@U1|a> ", "<#C1|x>", ">", "<>", "&lt;", "'", "“", "a ", "--a=", "1h ", "[", "a,", "a[,", "<http://a|"} {
+	for _, piece := range []string{"<", "<@", "<@U1|", "<@U1|a> ", "<#C1|x>", ">", "<>", "&lt;", "'", "“", "„", "«", "‚", "a ", "--a=", "1h ", "[", "a,", "a[,", "<http://a|"} {
 		text := strings.Repeat(piece, 8*maxCommand/len(piece))
 		start := time.Now()
 		for _, w := range spoken(lex(text)) {
