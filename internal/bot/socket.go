@@ -37,7 +37,9 @@ func (b *Bot) connect(ctx context.Context) error {
 		case err := <-ended:
 			return err
 		case ev := <-conn.Events:
-			if ev.Request != nil {
+			// What Slack says about the connection has no envelope, and is not
+			// acknowledged.
+			if ev.Request != nil && ev.Request.EnvelopeID != "" {
 				// Deliveries wait for the database, not for each other.
 				go b.take(ctx, conn, ev.Request)
 			}

@@ -43,6 +43,7 @@ type slackServer struct {
 	calls    map[string]int
 	used     map[string][]string // tokens, by method
 	fault    func(method string, w http.ResponseWriter) (struck bool)
+	socket   string // where Socket Mode connects to
 	// lose makes the next post arrive without its reply.
 	lose bool
 }
@@ -104,6 +105,8 @@ func (s *slackServer) serve(method string, w http.ResponseWriter, r *http.Reques
 			}
 		}
 		reply["messages"] = found
+	case "apps.connections.open":
+		reply["url"] = s.socket
 	case "oauth.v2.access":
 		reply = access(r.Form)
 	case "response":

@@ -99,4 +99,13 @@ func TestSlackOverASocket(t *testing.T) {
 	if _, now := w.only(t, "s1"); now.Sub(before) > 65*time.Minute {
 		t.Errorf("it was kept %s longer; want an hour, for one click", now.Sub(before))
 	}
+	var sent []struct{ Kind, Problem, Answer string }
+	if err := stage.sandbox.ask(t.Context(), http.MethodGet, "/slack/deliveries?team="+w.workspace, nil, &sent); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range sent {
+		if d.Problem == "unknown_envelope" {
+			t.Errorf("the daemon acknowledged what Slack never sent: %s", d.Answer)
+		}
+	}
 }

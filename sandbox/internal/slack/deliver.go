@@ -27,6 +27,13 @@ const (
 	dispatchFailed = "dispatch_failed"
 )
 
+// An acknowledgement in Socket Mode that belongs to no delivery is listed among
+// them, as a kind of its own with this problem.
+const (
+	acknowledgement = "acknowledgement"
+	unknownEnvelope = "unknown_envelope"
+)
+
 // Kinds of requests; the last part of the path they go to.
 const (
 	toCommands     = "commands"

@@ -26,6 +26,7 @@ type connection struct {
 	socket  *websocket.Conn
 	mu      sync.Mutex
 	waiting map[string]chan []byte // by envelope
+	sent    map[string]bool        // envelopes, also those that nobody waits for any more
 }
 
 // envelopes are the names of the kinds of requests in Socket Mode.
@@ -59,7 +60,7 @@ func (e *Emulator) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return // Upgrade has answered
 	}
 	defer func() { _ = socket.Close() }()
-	c := &connection{app: app, socket: socket, waiting: map[string]chan []byte{}}
+	c := &connection{app: app, socket: socket, waiting: map[string]chan []byte{}, sent: map[string]bool{}}
 	e.mu.Lock()
 	e.sockets[app] = append(e.sockets[app], c)
 	count := len(e.sockets[app])
@@ -80,7 +81,7 @@ func (e *Emulator) converse(ctx context.Context, c *connection) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.receive()
+		c.receive(func(raw []byte) { e.refuseAck(c.app, raw) })
 	}()
 	pings, refresh := time.NewTicker(pingEvery), time.NewTimer(connectionLife)
 	defer pings.Stop()
@@ -131,8 +132,9 @@ func (c *connection) disconnect(reason string) {
 	_ = c.send(map[string]any{"type": "disconnect", "reason": reason, "debug_info": map[string]any{"host": "applink-sandbox"}})
 }
 
-// receive hands acknowledgements to those who wait for them.
-func (c *connection) receive() {
+// receive hands acknowledgements to those who wait for them, and to unknown
+// those of envelopes that were never sent over this connection.
+func (c *connection) receive(unknown func(raw []byte)) {
 	for {
 		_, raw, err := c.socket.ReadMessage()
 		if err != nil {
@@ -146,13 +148,33 @@ func (c *connection) receive() {
 			continue
 		}
 		c.mu.Lock()
-		waiting := c.waiting[ack.EnvelopeID]
+		waiting, sent := c.waiting[ack.EnvelopeID], c.sent[ack.EnvelopeID]
 		delete(c.waiting, ack.EnvelopeID)
 		c.mu.Unlock()
+		if !sent {
+			unknown(raw)
+		}
 		if waiting != nil {
 			waiting <- ack.Payload
 		}
 	}
+}
+
+// refuseAck writes an acknowledgement of nothing among the deliveries, in each
+// workspace of the app.
+func (e *Emulator) refuseAck(app string, raw []byte) {
+	e.mu.Lock()
+	var teams []string
+	for _, id := range e.memory.order {
+		if e.memory.workspaces[id].App == app {
+			teams = append(teams, id)
+		}
+	}
+	e.mu.Unlock()
+	for _, team := range teams {
+		e.log.add(delivery{At: time.Now(), Team: team, Kind: acknowledgement, Answer: string(raw), Problem: unknownEnvelope})
+	}
+	e.cfg.Log.Warn("an app acknowledged what was never sent to it", "app", app, "answer", string(raw))
 }
 
 // deliverSocket sends a request over one of the app's connections.
@@ -182,7 +204,7 @@ func (e *Emulator) deliverSocket(ctx context.Context, r request) outcome {
 func (c *connection) exchange(ctx context.Context, r request, wait time.Duration) outcome {
 	envelope, acked := secret(16), make(chan []byte, 1)
 	c.mu.Lock()
-	c.waiting[envelope] = acked
+	c.waiting[envelope], c.sent[envelope] = acked, true
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
