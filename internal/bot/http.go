@@ -71,6 +71,10 @@ func (b *Bot) verified(serve func(http.ResponseWriter, *http.Request, []byte)) h
 }
 
 func (b *Bot) serveCommand(w http.ResponseWriter, r *http.Request, body []byte) {
+	if isCheck(body) {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
 	s, err := parseSlash(body)
 	if err != nil {
 		http.Error(w, environment.MessageOf(err), http.StatusBadRequest)

@@ -69,6 +69,24 @@ func TestURLVerification(t *testing.T) {
 	}
 }
 
+// TestCertificateCheck: Slack's look at the certificate is answered with nothing,
+// but only when it is Slack's.
+func TestCertificateCheck(t *testing.T) {
+	w := newWorld(t)
+	const check = "token=x&ssl_check=1"
+	if rec := w.serve(w.request("/slack/commands", check)); rec.Code != http.StatusOK || rec.Body.Len() != 0 {
+		t.Errorf("got %d %q; want 200 and nothing", rec.Code, rec.Body)
+	}
+	unsigned := w.request("/slack/commands", check)
+	unsigned.Header.Del("X-Slack-Signature")
+	if rec := w.serve(unsigned); rec.Code != http.StatusUnauthorized {
+		t.Errorf("unsigned: got %d; want 401", rec.Code)
+	}
+	if rec := w.serve(w.request("/slack/commands", "token=x&ssl_check=0")); rec.Code != http.StatusBadRequest {
+		t.Errorf("neither a check nor a command: got %d; want 400", rec.Code)
+	}
+}
+
 func TestOneDeliveryCountsOnce(t *testing.T) {
 	w := newWorld(t)
 	up := slashBody("U1", "up", "1.1")

@@ -71,6 +71,13 @@ func parseSlash(body []byte) (slash, error) {
 	return s, s.check()
 }
 
+// isCheck recognises the command that is none: now and then Slack asks whether
+// the certificate of the address is good, and wants nothing but 200.
+func isCheck(body []byte) bool {
+	form, err := url.ParseQuery(string(body))
+	return err == nil && form.Get("ssl_check") == "1"
+}
+
 func (s slash) check() error {
 	if s.from.team == "" || s.from.user == "" || s.trigger == "" {
 		return badDelivery("command")
