@@ -51,7 +51,7 @@ type putCourseInput struct {
 type putMembersInput struct {
 	CourseParams
 	DryRun  bool   `query:"dryRun" doc:"Only say what would change." example:"true"`
-	SkipBad bool   `query:"skipBad" doc:"Leave out bad lines of a CSV list instead of refusing it." example:"false"`
+	SkipBad bool   `query:"skipBad" doc:"Leave out bad lines of a CSV list instead of refusing it. A list of which no line is good is refused all the same." example:"false"`
 	Type    string `header:"Content-Type" doc:"application/json or text/csv." example:"text/csv"`
 	RawBody []byte
 }
@@ -171,7 +171,9 @@ func (in *putMembersInput) members() ([]environment.Member, []FieldError, error)
 	switch kind, _, _ := mime.ParseMediaType(in.Type); kind {
 	case "text/csv":
 		list, bad := readRoster(in.RawBody)
-		if len(bad) > 0 && !in.SkipBad {
+		// A file that cannot be read says nothing about who is in the class, and
+		// leaving all of it out would end what everybody has.
+		if len(bad) > 0 && (!in.SkipBad || len(list) == 0) {
 			return nil, nil, badRoster(bad)
 		}
 		return list, bad, nil

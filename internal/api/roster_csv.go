@@ -56,7 +56,9 @@ type rosterReader struct {
 // readRoster reads a CSV list: a header line that names columns in any order,
 // then a member a line. The separator is the comma, semicolon or tab that the
 // header uses. Columns it does not know are left out. It returns the good lines,
-// and every bad one with its number, what is wrong, and what would do.
+// and every bad one with its number, what is wrong, and what would do. Of a file
+// that cannot be read to its end no line is good: who would be missing is not
+// known.
 func readRoster(text []byte) ([]environment.Member, []FieldError) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	r := &rosterReader{csv: csv.NewReader(bytes.NewReader(text)), seen: map[string]int{}}
@@ -125,10 +127,12 @@ func (r *rosterReader) line() bool {
 	case errors.Is(err, io.EOF):
 		return false
 	case errors.As(err, &parse):
-		// Where a quote is missing nobody knows where the next line begins.
-		r.refuse(parse.StartLine, "line", "its quotes do not match; double a quote inside of a quoted value", `"Alice ""Al"" Liddell"`)
+		r.good = nil
+		r.refuse(parse.StartLine, "line", "its quotes do not match, so that nobody knows where the next line begins; double a quote inside of a quoted value", `"Alice ""Al"" Liddell"`)
 		return false
 	case err != nil:
+		r.good = nil
+		r.refuse(1, "file", "it cannot be read to its end", "")
 		return false
 	}
 	at, _ := r.csv.FieldPos(0)

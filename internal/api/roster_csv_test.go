@@ -41,10 +41,11 @@ func TestReadRoster(t *testing.T) {
 		"two columns for one":      {"email,mail\na@x.edu,b@x.edu\n", nil, []string{"line 1, email: two columns"}},
 		"bad lines": {"email,role\nnobody\nann@example.edu,boss\nbob@example.edu\nBOB@example.edu\n,student\n", []environment.Member{student(environment.Member{Email: "bob@example.edu"})},
 			[]string{"line 2, email: \"nobody\" is not", "line 3, role: \"boss\" is not a role", "line 5, email: it is the same as in line 4", "line 6, line: A member needs an e-mail"}},
-		"a quote left open":   {"email,name\nann@example.edu,\"Ann\nbob@example.edu,Bob\n", nil, []string{"line 2, line: its quotes"}},
-		"another encoding":    {"email,name\nann@example.edu,\xc4rlig\n", nil, []string{"line 1, file: it is not UTF-8"}},
-		"look-alike letters":  {"email\nаnn@example.edu\n", nil, []string{"line 2, email"}},
-		"the sign for kelvin": {"email\nmi\u212ae@example.edu\nmike@example.edu\n", []environment.Member{student(environment.Member{Email: "mike@example.edu"})}, []string{"line 3, email: it is the same"}},
+		"a quote left open":        {"email,name\nann@example.edu,\"Ann\nbob@example.edu,Bob\n", nil, []string{"line 2, line: its quotes"}},
+		"a quote left open, later": {"email,name\nann@example.edu,Ann\nbob@example.edu,\"Bob\n", nil, []string{"line 3, line: its quotes"}},
+		"another encoding":         {"email,name\nann@example.edu,\xc4rlig\n", nil, []string{"line 1, file: it is not UTF-8"}},
+		"look-alike letters":       {"email\nаnn@example.edu\n", nil, []string{"line 2, email"}},
+		"the sign for kelvin":      {"email\nmi\u212ae@example.edu\nmike@example.edu\n", []environment.Member{student(environment.Member{Email: "mike@example.edu"})}, []string{"line 3, email: it is the same"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, bad := readRoster([]byte(c.text))

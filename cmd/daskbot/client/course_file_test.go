@@ -124,9 +124,11 @@ func FuzzReadCourse(f *testing.F) {
 func TestCourseImport(t *testing.T) {
 	d := newDaemon(t)
 	d.files(map[string]string{"course.yaml": "id: ml\nstaff: [teacher]\nmembers: [ann@example.edu]\n",
-		"good.csv": "Name;E-Mail\nBob;bob@example.edu\nCarol;carol@example.edu\n",
-		"bad.csv":  "email,role\nbob@example.edu\nnobody\ncarol@example.edu,boss\nBOB@example.edu\n"})
+		"good.csv":  "Name;E-Mail\nBob;bob@example.edu\nCarol;carol@example.edu\n",
+		"bad.csv":   "email,role\nbob@example.edu\nnobody\ncarol@example.edu,boss\nBOB@example.edu\n",
+		"latin.csv": "email,name\nbob@example.edu,Zo\xeb\n", "quote.csv": "email,name\nbob@example.edu,Bob\ncarol@example.edu,\"Carol\n"})
 	golden(t, "course_import", d.transcript("course apply course.yaml", "course import ml bad.csv", "course export ml --roster", "course import ml bad.csv --skip-bad --dry-run",
+		"course import ml latin.csv --skip-bad", "course import ml quote.csv --skip-bad",
 		"course import ml good.csv", "course export ml --roster", "course import de-2026 good.csv", "course import none good.csv", "course import ml missing.csv",
 		"course status ml", "course delete ml", "course status ml", "course delete de-2026"))
 }

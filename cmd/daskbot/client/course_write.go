@@ -54,7 +54,7 @@ func (w World) courseImport() *cobra.Command {
 		Short: "Replace a course's roster by a CSV file",
 		Long: "Replace a course's roster by a CSV file with a header line: a column named email, and any of name, lmsId, slackId,\n" +
 			"project, role and subject; exports of learning platforms are understood. Every bad line is reported and nothing is\n" +
-			"changed, unless --skip-bad leaves those out.",
+			"changed, unless --skip-bad leaves those out; a file that cannot be read, or without any good line, changes nothing.",
 		Example: "  daskbot course import de-2026 roster.csv --dry-run\n  daskbot course import de-2026 roster.csv --skip-bad",
 		Args:    args(2, 2),
 	}, func(ctx context.Context, r *rest, out format, args []string) error {
