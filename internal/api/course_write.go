@@ -179,7 +179,8 @@ func (in *putMembersInput) members() ([]environment.Member, []FieldError, error)
 		return list, bad, nil
 	case "application/json":
 		var list []Member
-		if err := json.Unmarshal(in.RawBody, &list); err != nil {
+		// null is what a program sends that has no list; nobody at all is [].
+		if err := json.Unmarshal(in.RawBody, &list); err != nil || list == nil {
 			return nil, nil, newProblem(environment.CodeInvalid, "The body is not a list of members, for example [\"alice@example.edu\", {\"email\": \"bob@example.edu\", \"name\": \"Bob\"}].")
 		}
 		return members(list), nil, nil

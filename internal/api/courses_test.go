@@ -140,6 +140,8 @@ func TestWritingACourse(t *testing.T) {
 		"put, bad end":            {"admin", "PUT", one, "application/json", "", `{"id":"de-2026","endsAt":"soon"}`, 422, `"field":"endsAt"`},
 		"roster":                  {"admin", "PUT", one + "/members", "application/json", "", `["x@example.edu",{"subject":"y"}]`, 200, `{"subject":"y"}`},
 		"roster, not a list":      {"admin", "PUT", one + "/members", "application/json", "", `{"a":1}`, 422, "list of members"},
+		"roster, null":            {"admin", "PUT", one + "/members", "application/json", "", " null ", 422, "list of members"},
+		"roster, nobody":          {"admin", "PUT", one + "/members", "application/json", "", "[]", 200, `"changes":[]`},
 		"roster, unknown field":   {"admin", "PUT", one + "/members", "application/json", "", `[{"e-mail":"x"}]`, 422, "list of members"},
 		"roster, neither":         {"admin", "PUT", one + "/members", "text/plain", "", "x", 415, "text/csv"},
 		"csv":                     {"admin", "PUT", one + "/members", "text/csv; charset=utf-8", "", "email\nx@example.edu\n", 200, `"email":"x@example.edu"`},
