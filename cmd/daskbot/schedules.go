@@ -15,11 +15,10 @@ func loadConfig(path string) (*config.Config, error) {
 }
 
 func checkCron(c *config.Config, problem func(path, text string)) {
-	if _, err := reaper.ParseSchedule(c.Reaper.Schedule); err != nil {
-		problem("reaper.schedule", environment.MessageOf(err))
-	}
-	if _, err := reaper.ParseSchedule(c.LMS.RosterSchedule); err != nil {
-		problem("lms.rosterSchedule", environment.MessageOf(err))
+	for path, cron := range map[string]string{"reaper.schedule": c.Reaper.Schedule, "reaper.orphanSchedule": c.Reaper.OrphanSchedule, "lms.rosterSchedule": c.LMS.RosterSchedule} {
+		if _, err := reaper.ParseSchedule(cron); err != nil {
+			problem(path, environment.MessageOf(err))
+		}
 	}
 	zones := map[string]string{}
 	for _, k := range c.Courses {

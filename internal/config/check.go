@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"net"
 	"net/url"
 	"regexp"
@@ -62,6 +63,16 @@ func (k *checker) hostPort(path, value string) {
 func (k *checker) atLeast(path string, value, least int64) {
 	if value < least {
 		k.r.add(path, "%d is too small; the least is %d", value, least)
+	}
+}
+
+// amount reports whether a number can be an amount of something: YAML's .nan is
+// below nothing and above nothing, so that no limit would ever be reached.
+func amount(x float64) bool { return x >= 0 && !math.IsInf(x, 1) }
+
+func (k *checker) amount(path string, x float64) {
+	if !amount(x) {
+		k.r.add(path, "%v is not an amount of US dollars, for example 5; 0 is no limit", x)
 	}
 }
 
@@ -227,9 +238,8 @@ func checkPolicy(k *checker, path string, p, wider environment.Policy) {
 	}
 	k.atLeast(path+".extensions", int64(p.Extensions), 0)
 	k.atLeast(path+".weeklyHours", int64(p.WeeklyHours), 0)
-	if p.OwnerBudget < 0 || p.CourseBudget < 0 {
-		k.r.add(path, "budgets cannot be negative")
-	}
+	k.amount(path+".ownerBudget", p.OwnerBudget)
+	k.amount(path+".courseBudget", p.CourseBudget)
 	k.atLeast(path+".maxPerOwner", int64(p.MaxPerOwner), 0)
 	k.atLeast(path+".maxPerCourse", int64(p.MaxPerCourse), 0)
 	k.atLeast(path+".maxTotal", int64(p.MaxTotal), 0)
@@ -251,8 +261,11 @@ func (c *Config) checkPricing(k *checker) {
 	if !datePattern.MatchString(p.AsOf) {
 		k.r.add("pricing.asOf", "%q is not a date, such as 2026-07-30", p.AsOf)
 	}
-	if p.Management < 0 || p.ForwardingRule < 0 || p.Address < 0 || p.DiskGBMonth < 0 || p.BalancedGBMonth < 0 || p.FreeTierMonth < 0 {
-		k.r.add("pricing", "prices cannot be negative")
+	for key, price := range map[string]float64{"management": p.Management, "forwardingRule": p.ForwardingRule, "address": p.Address,
+		"diskGbMonth": p.DiskGBMonth, "balancedGbMonth": p.BalancedGBMonth, "freeTierMonth": p.FreeTierMonth} {
+		if !amount(price) {
+			k.r.add("pricing."+key, "%v is not a price in US dollars, for example 0.1", price)
+		}
 	}
 	if p.Endpoint != "" {
 		k.url("pricing.endpoint", p.Endpoint, "http", "https")

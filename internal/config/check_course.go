@@ -40,7 +40,7 @@ func (c *Config) checkCourse(k *checker, at string, course Course) {
 		k.label(fmt.Sprintf("%s.lms[%d].source", at, j), b.Source, "canvas")
 	}
 	k.domain(at+".notifications", c.class(course).CheckNotifications())
-	if course.Budget < 0 || course.Budget > 0 && course.Policy.CourseBudget > 0 && course.Budget != course.Policy.CourseBudget {
+	if !amount(course.Budget) || course.Budget > 0 && course.Policy.CourseBudget > 0 && course.Budget != course.Policy.CourseBudget {
 		k.r.add(at+".budget", "is US dollars a month, and means the same as policy.courseBudget: give one of the two")
 	}
 	if course.Project != "" {
@@ -72,12 +72,24 @@ func checkMembers(k *checker, at string, members []Member) {
 // ago is no longer caught up after a restart.
 const longestSpread = time.Hour
 
-func (c *Config) checkSchedules(k *checker) {
-	k.cron("reaper.schedule", c.Reaper.Schedule)
-	k.cron("reaper.orphanSchedule", c.Reaper.OrphanSchedule)
-	if c.Reaper.OrphanGrace < 0 {
-		k.r.add("reaper.orphanGrace", "a grace is not negative, for example 24h")
+// check keeps the bounds of a run from being configured away: a run that could
+// end everything at once is what they are there against.
+func (r Reaper) check(k *checker) {
+	k.cron("reaper.schedule", r.Schedule)
+	k.cron("reaper.orphanSchedule", r.OrphanSchedule)
+	if r.MaxPerRun < 1 {
+		k.r.add("reaper.maxPerRun", "%d is no bound on what one run ends; the least is 1, for example 50 (`daskbot reaper pause` stops the reaper)", r.MaxPerRun)
 	}
+	if !(r.MaxShare > 0 && r.MaxShare <= 1) { // so that not a number is refused, too
+		k.r.add("reaper.maxShare", "%v is not a share of all environments, more than 0 and at most 1, for example 0.5", r.MaxShare)
+	}
+	if r.Probes < 1 {
+		k.r.add("reaper.probes", "%d environments cannot be looked at at once; the least is 1, for example 32", r.Probes)
+	}
+}
+
+func (c *Config) checkSchedules(k *checker) {
+	c.Reaper.check(k)
 	seen := map[string]bool{}
 	for i, s := range c.Schedules {
 		at := fmt.Sprintf("schedules[%d]", i)

@@ -64,6 +64,13 @@ func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 			[]string{"members[0]: A member needs", "members[1]: \"boss\" is not a role", "members[2]: \"a@x.edu\"", "members[3]: \"a@x.edu\" is a member already", "holidays[0]: \"24.12.\" is not a date", "endsAt: \"soon\" is neither", "lms[0].source", "budget: is US dollars"}},
 		{"schedules", minimal + "courses: [{id: a}]\nschedules: [{name: s, course: a, cron: \"0 8 * * *\", action: up, spread: 2h, notOn: [2026-12-24, 24.12.]}, {name: s, course: b, cron: 0 8, action: off}]",
 			[]string{"schedules[0].spread: 2h is not between", "schedules[0].notOn[1]: \"24.12.\" is not a date", "is the name of two schedules", "is not a schedule of five fields", "\"off\" is none of up, down", "there is no course \"b\""}},
+		{"a reaper without bounds", minimal + "reaper: {maxPerRun: 0, maxShare: 50, probes: -3}", []string{
+			"reaper.maxPerRun: 0 is no bound on what one run ends; the least is 1, for example 50", "reaper.maxShare: 50 is not a share of all environments, more than 0 and at most 1, for example 0.5",
+			"reaper.probes: -3 environments cannot be looked at at once; the least is 1, for example 32"}},
+		{"a reaper without a share", minimal + "reaper: {maxPerRun: -1, maxShare: 0}", []string{"reaper.maxPerRun: -1", "reaper.maxShare: 0 is not"}},
+		{"not a number", minimal + "policy: {ownerBudget: .nan, courseBudget: .inf}\nreaper: {maxShare: .nan}\nlimits: {rate: {perSecond: .nan}}\nserver: {telemetry: {ratio: .nan}}\npricing: {management: .nan}", []string{
+			"policy.ownerBudget: NaN is not an amount of US dollars, for example 5", "policy.courseBudget: +Inf is not", "reaper.maxShare: NaN", "limits.rate.perSecond: NaN", "server.telemetry.ratio: NaN", "pricing.management: NaN is not a price"}},
+		{"a course's budget", minimal + "courses: [{id: a, budget: .nan}]", []string{"courses[0].budget"}},
 		{"time zone", minimal + "courses: [{id: a, timezone: Mars/Base}]", []string{"courses[0].timezone: \"Mars/Base\" is not a time zone"}},
 		{"lifetime", minimal + "policy: {ttl: 2d, maxTtl: 4h}", []string{"policy.ttl: 2d is longer than maxTtl, 4h"}},
 		{"a list for a map", minimal + "store: [a]", []string{"store: a list stands where keys are expected; known keys are url, key"}},

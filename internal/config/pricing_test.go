@@ -26,7 +26,7 @@ func TestPriceRegion(t *testing.T) {
 func TestPricingIsChecked(t *testing.T) {
 	_, err := Parse([]byte(minimal+"profiles: {default: x, define: {x: {title: x}}}\n"+
 		"pricing: {refresh: true, asOf: today, balancedGbMonth: -1, endpoint: here}"), "t.yaml")
-	for _, want := range []string{"pricing.asOf", "prices cannot be negative", `pricing.endpoint: "here" is not a URL`,
+	for _, want := range []string{"pricing.asOf", "pricing.balancedGbMonth: -1 is not a price", `pricing.endpoint: "here" is not a URL`,
 		"pricing.refresh: needs to know where"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v; want %q", err, want)

@@ -21,7 +21,7 @@ func (t Telemetry) check(k *checker) {
 	if t.Endpoint != "" {
 		k.url("server.telemetry.endpoint", t.Endpoint, "https", "http")
 	}
-	if t.Ratio < 0 || t.Ratio > 1 {
+	if !(t.Ratio >= 0 && t.Ratio <= 1) { // so that not a number is refused, too
 		k.r.add("server.telemetry.ratio", "%v is not a share from 0 to 1", t.Ratio)
 	}
 }
@@ -70,8 +70,8 @@ type Rate struct {
 }
 
 func (r Rate) check(k *checker) {
-	if r.PerSecond < 0 {
-		k.r.add("limits.rate.perSecond", "%v is below 0; 0 is no limit", r.PerSecond)
+	if !amount(r.PerSecond) {
+		k.r.add("limits.rate.perSecond", "%v is not a number of requests, for example 20; 0 is no limit", r.PerSecond)
 	}
 	k.atLeast("limits.rate.burst", int64(r.Burst), 0)
 	k.atLeast("limits.rate.refused", int64(r.Refused), 0)
