@@ -26,7 +26,7 @@ type keepInput struct {
 
 type protectInput struct {
 	PathID
-	Body ProtectRequest
+	Body *ProtectRequest
 }
 
 func (s *Server) keeping() {
@@ -51,7 +51,7 @@ func (s *Server) keep(ctx context.Context, c call[keepInput]) (*oneOutput, error
 }
 
 func (s *Server) protect(ctx context.Context, c call[protectInput]) (*oneOutput, error) {
-	e, err := s.service.Protect(ctx, c.who, c.in.ID, !c.in.Body.Off)
+	e, err := s.service.Protect(ctx, c.who, c.in.ID, !given(c.in.Body).Off)
 	if err != nil {
 		return nil, err
 	}

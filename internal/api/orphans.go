@@ -65,7 +65,7 @@ type orphansInput struct {
 	Fresh bool `query:"fresh" doc:"Compare now, which asks the cloud about every project, instead of telling what the last comparison found."`
 }
 
-type deleteOrphansInput struct{ Body OrphanDeletion }
+type deleteOrphansInput struct{ Body *OrphanDeletion }
 
 type orphansOutput struct{ Body Orphans }
 
@@ -93,7 +93,8 @@ func (s *Server) listOrphans(ctx context.Context, c call[orphansInput]) (*orphan
 }
 
 func (s *Server) deleteOrphans(ctx context.Context, c call[deleteOrphansInput]) (*orphansOutput, error) {
-	found, err := s.service.DeleteOrphans(ctx, c.who, c.in.Body.DryRun, c.in.Body.Now)
+	how := given(c.in.Body)
+	found, err := s.service.DeleteOrphans(ctx, c.who, how.DryRun, how.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ type ReaperSwitch struct {
 
 type planOutput struct{ Body Plan }
 
-type runInput struct{ Body RunRequest }
+type runInput struct{ Body *RunRequest }
 
 type runOutput struct{ Body Run }
 
@@ -112,8 +112,9 @@ func (s *Server) plan(ctx context.Context, c call[struct{}]) (*planOutput, error
 }
 
 func (s *Server) run(ctx context.Context, c call[runInput]) (*runOutput, error) {
+	how := given(c.in.Body)
 	action := environment.ActionReap
-	if c.in.Body.Confirm { // more than it does by itself
+	if how.Confirm { // more than it does by itself
 		action = environment.ActionAdminister
 	}
 	if err := environment.Authorize(c.who, action, "", ""); err != nil {
@@ -122,29 +123,34 @@ func (s *Server) run(ctx context.Context, c call[runInput]) (*runOutput, error) 
 	if s.sweep == nil {
 		return nil, environment.Errorf(environment.CodeUnavailable, "This daemon runs no reaper.")
 	}
-	did, err := s.sweep(ctx, c.in.Body.DryRun, c.in.Body.Confirm)
+	did, err := s.sweep(ctx, how.DryRun, how.Confirm)
 	if err != nil {
 		return nil, err
 	}
 	theirs := slices.DeleteFunc(did.Items, func(i environment.PlanItem) bool {
 		return environment.Authorize(c.who, environment.ActionView, i.Environment.Owner, i.Environment.Course) != nil
 	})
-	return &runOutput{Body: Run{Plan: Plan{Items: wirePlan(theirs), Paused: did.Paused, Held: did.Held}, DryRun: c.in.Body.DryRun,
+	return &runOutput{Body: Run{Plan: Plan{Items: wirePlan(theirs), Paused: did.Paused, Held: did.Held}, DryRun: how.DryRun,
 		Warned: did.Warned, Deleted: did.Deleted, Failed: did.Failed, Waiting: did.Waiting}}, nil
 }
 
 func (s *Server) pause(on bool) func(context.Context, call[reaperInput]) (*reaperOutput, error) {
 	return func(ctx context.Context, c call[reaperInput]) (*reaperOutput, error) {
-		reason := ""
-		if c.in.Body != nil {
-			reason = c.in.Body.Reason
-		}
-		state, err := s.service.Pause(ctx, c.who, on, reason)
+		state, err := s.service.Pause(ctx, c.who, on, given(c.in.Body).Reason)
 		if err != nil {
 			return nil, err
 		}
 		return &reaperOutput{Body: ReaperState{Paused: state.Paused, By: state.By, At: instant(state.At), Reason: state.Reason, Held: state.Held}}, nil
 	}
+}
+
+// given is a body of which nothing is required: without one, all of it is left
+// out.
+func given[T any](body *T) T {
+	if body == nil {
+		return *new(T)
+	}
+	return *body
 }
 
 // whyPaused says who stopped the reaper, and what they said.
