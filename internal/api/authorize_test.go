@@ -59,12 +59,12 @@ var operations = map[string]operation{
 	"person": {"", identity}, "putPerson": {`{"project":""}`, identity}, "slackCode": {"", identity},
 
 	"list": {"", anyone}, "me": {"", anyone}, "profiles": {"", anyone}, "checkProject": {"", anyone},
-	"costs": {"", anyone}, "courses": {"", anyone}, "reaperPlan": {"", anyone}, // what the caller may see of them
+	"costs": {"", anyone}, "courses": {"", anyone}, // what the caller may see of them
 	"course": {"", ofCourse}, "courseUp": {"", ofCourse}, "courseDown": {"", ofCourse}, "members": {"", ofCourse},
 	"putMembers": {`{"members":[]}`, ofCourse}, "notifications": {"", ofCourse}, "resumeNotifications": {"", ofCourse},
 	"putCourse": {`{"id":"c1"}`, byAnyStaff}, "deleteCourse": {"", secretly},
 	"orphans": {"", teachers}, "reaperRun": {`{"dryRun":true}`, teachers},
-	"reaperPause": {"", teachers}, "reaperResume": {"", teachers},
+	"reaperPlan": {"", teachers}, "reaperPause": {"", teachers}, "reaperResume": {"", teachers},
 }
 
 // TestEveryRoleOnEveryOperation asks each operation as each role over a real

@@ -86,7 +86,7 @@ type reaperOutput struct{ Body ReaperState }
 func (s *Server) reaping() {
 	tags := []string{"reaper"}
 	add(s, huma.Operation{OperationID: "reaperPlan", Method: http.MethodGet, Path: "/reaper/plan", Tags: tags,
-		Summary: "What the reaper would do now", Description: "By the rule of a real run, on what the last looks saw. Staff see their courses', admins all."}, s.plan)
+		Summary: "What the reaper would do now", Description: "For staff, who see their courses' environments, and admins. By the rule of a real run, on what the last looks saw. What becomes of their own, students read with each environment."}, s.plan)
 	add(s, huma.Operation{OperationID: "reaperRun", Method: http.MethodPost, Path: "/reaper/run", Tags: tags,
 		Summary: "Run the reaper now", Description: "For staff and admins; confirm is for admins. Looks at every environment, warns, and ends what is at its end; with dryRun it only says so. " +
 			"While paused it does nothing more than a dry run. Staff read of their courses' environments.",

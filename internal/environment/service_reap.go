@@ -30,9 +30,13 @@ func (i PlanItem) RestsOnUse() bool {
 }
 
 // Plan says what the reaper would do now, judged by the last looks: the same
-// rule as a run's, without its fresh looks. Students see their own, staff
-// their courses', admins all.
+// rule as a run's, without its fresh looks. It is for staff, who see their
+// courses', and admins, who see all; what becomes of their own, students read
+// with each environment.
 func (s *Service) Plan(ctx context.Context, who Caller) ([]PlanItem, error) {
+	if err := Authorize(who, ActionReap, "", ""); err != nil {
+		return nil, err
+	}
 	f := Filter{States: reapable, Limit: 200}
 	now := s.clock()
 	var plan []PlanItem

@@ -54,9 +54,10 @@ func (w World) reaper() *cobra.Command {
 
 func (w World) reaperPlan() *cobra.Command {
 	return w.command(cobra.Command{
-		Use:     "plan",
-		Short:   "Show what the reaper would do now, and why",
-		Long:    "Show what the reaper would do now with each environment that you may see, judged by the last looks.",
+		Use:   "plan",
+		Short: "Show what the reaper would do now, and why",
+		Long: "Show what the reaper would do now with each environment that you may see, judged by the last looks. For staff and admins;\n" +
+			"`daskbot status ID` says it of one's own.",
 		Example: "  daskbot reaper plan\n  daskbot reaper plan -o json",
 		Args:    args(0, 0),
 	}, func(ctx context.Context, r *rest, out format, _ []string) error {
