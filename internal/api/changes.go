@@ -70,8 +70,14 @@ func (s *Server) expect(ctx context.Context, who environment.Caller, in ChangePa
 	})
 }
 
-// change carries out one command and answers with the environment.
+// change carries out one command that takes time and answers with the
+// environment.
 func (s *Server) change(ctx context.Context, who environment.Caller, in ChangeParams,
+	command func(expect int64) (environment.Environment, error)) (*oneOutput, error) {
+	return s.changed(ctx, who, in, http.StatusAccepted, command)
+}
+
+func (s *Server) changed(ctx context.Context, who environment.Caller, in ChangeParams, status int,
 	command func(expect int64) (environment.Environment, error)) (*oneOutput, error) {
 	expect, err := s.expect(ctx, who, in)
 	if err != nil {
@@ -81,7 +87,7 @@ func (s *Server) change(ctx context.Context, who environment.Caller, in ChangePa
 	if err != nil {
 		return nil, err
 	}
-	return s.one(ctx, who, e, http.StatusAccepted)
+	return s.one(ctx, who, e, status)
 }
 
 func (s *Server) down(ctx context.Context, c call[ChangeParams]) (*oneOutput, error) {

@@ -20,19 +20,19 @@ type ProtectRequest struct {
 }
 
 type keepInput struct {
-	PathID
+	ChangeParams
 	Body Lease
 }
 
 type protectInput struct {
-	PathID
+	ChangeParams
 	Body *ProtectRequest
 }
 
 func (s *Server) keeping() {
 	op := func(id, summary, description string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/environments/{id}/" + id, Tags: []string{"changes"},
-			Summary: summary, Description: description, DefaultStatus: http.StatusOK, Errors: []int{http.StatusConflict}}
+			Summary: summary, Description: description, DefaultStatus: http.StatusOK, Errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}
 	}
 	add(s, op("keep", "Count it as in use for a while", "For work that cannot be seen from outside. It does not move the deadline; extend does."), s.keep)
 	add(s, op("protect", "Keep the reaper away", "For staff of the course and admins. A protected environment ends only when a person ends it."), s.protect)
@@ -43,17 +43,13 @@ func (s *Server) keep(ctx context.Context, c call[keepInput]) (*oneOutput, error
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.service.Keep(ctx, c.who, c.in.ID, d)
-	if err != nil {
-		return nil, err
-	}
-	return s.one(ctx, c.who, e, http.StatusOK)
+	return s.changed(ctx, c.who, c.in.ChangeParams, http.StatusOK, func(expect int64) (environment.Environment, error) {
+		return s.service.Keep(ctx, c.who, c.in.ID, d, expect)
+	})
 }
 
 func (s *Server) protect(ctx context.Context, c call[protectInput]) (*oneOutput, error) {
-	e, err := s.service.Protect(ctx, c.who, c.in.ID, !given(c.in.Body).Off)
-	if err != nil {
-		return nil, err
-	}
-	return s.one(ctx, c.who, e, http.StatusOK)
+	return s.changed(ctx, c.who, c.in.ChangeParams, http.StatusOK, func(expect int64) (environment.Environment, error) {
+		return s.service.Protect(ctx, c.who, c.in.ID, !given(c.in.Body).Off, expect)
+	})
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
-func (d *double) Keep(_ context.Context, who environment.Caller, id string, lease time.Duration) (environment.Environment, error) {
-	return d.change("Keep", who, id, 0, func(e *environment.Environment) { e.KeepUntil = when.Add(lease) })
+func (d *double) Keep(_ context.Context, who environment.Caller, id string, lease time.Duration, expect int64) (environment.Environment, error) {
+	return d.change("Keep", who, id, expect, func(e *environment.Environment) { e.KeepUntil = when.Add(lease) })
 }
 
-func (d *double) Protect(_ context.Context, who environment.Caller, id string, on bool) (environment.Environment, error) {
+func (d *double) Protect(_ context.Context, who environment.Caller, id string, on bool, expect int64) (environment.Environment, error) {
 	if who.Role == environment.RoleStudent {
 		return environment.Environment{}, environment.Errorf(environment.CodeForbidden, "Only staff may protect an environment.")
 	}
-	return d.change("Protect", who, id, 0, func(e *environment.Environment) {
+	return d.change("Protect", who, id, expect, func(e *environment.Environment) {
 		e.Protected = nil
 		if on {
 			e.Protected = &environment.Protection{By: who.Subject, At: when}

@@ -28,10 +28,10 @@ type Service interface {
 	ChangePackages(ctx context.Context, who environment.Caller, id string, add, remove []string, expect int64) (environment.Environment, error)
 	Upgrade(ctx context.Context, who environment.Caller, id string, expect int64) (environment.Environment, error)
 	// Keep is a lease for what nobody can see; Protect keeps the reaper away.
-	Keep(ctx context.Context, who environment.Caller, id string, d time.Duration) (environment.Environment, error)
+	Keep(ctx context.Context, who environment.Caller, id string, d time.Duration, expect int64) (environment.Environment, error)
 	// Touch is Keep with the environment's own secret instead of a token.
 	Touch(ctx context.Context, id, secret string, d time.Duration) (time.Time, error)
-	Protect(ctx context.Context, who environment.Caller, id string, on bool) (environment.Environment, error)
+	Protect(ctx context.Context, who environment.Caller, id string, on bool, expect int64) (environment.Environment, error)
 
 	// Plan is what the reaper would do now; Reaper what people decided about it.
 	Plan(ctx context.Context, who environment.Caller) ([]environment.PlanItem, error)

@@ -168,10 +168,10 @@ func TestPromisesAreKeptWhateverHappens(t *testing.T) {
 			},
 			"conflict":       func(*rapid.T) { l.r.conflict = 0; l.sweep(func() { l.r.conflict = 1 }); l.r.conflict = 0 },
 			"crash in a run": func(*rapid.T) { _, _ = l.s.Consider(context.Background(), "e1", false) },
-			"keep":           func(*rapid.T) { _, _ = l.s.Keep(context.Background(), alice, "e1", 20*minute); l.rearm() },
+			"keep":           func(*rapid.T) { _, _ = l.s.Keep(context.Background(), alice, "e1", 20*minute, 0); l.rearm() },
 			"protect or not": func(*rapid.T) {
 				on := l.row().Protected == nil
-				if _, err := l.s.Protect(context.Background(), boss, "e1", on); err == nil && on {
+				if _, err := l.s.Protect(context.Background(), boss, "e1", on, 0); err == nil && on {
 					l.rearm()
 				}
 			},

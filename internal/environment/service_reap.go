@@ -247,11 +247,11 @@ func endedWords(c EndCause) string {
 
 // Keep is a lease: the environment counts as in use for d from now, for work
 // that cannot be seen from outside. It does not move the deadline.
-func (s *Service) Keep(ctx context.Context, who Caller, id string, d time.Duration) (Environment, error) {
+func (s *Service) Keep(ctx context.Context, who Caller, id string, d time.Duration, expect int64) (Environment, error) {
 	if d < time.Minute || d > longestLease {
 		return Environment{}, Invalid("for", "%s is not a time to keep it for: 1m to %s, for example \"1h\".", FormatDuration(d), FormatDuration(longestLease))
 	}
-	return s.change(ctx, who, ActionChange, id, 0, func(e *Environment, now time.Time) (Event, error) {
+	return s.change(ctx, who, ActionChange, id, expect, func(e *Environment, now time.Time) (Event, error) {
 		if err := running(e); err != nil {
 			return Event{}, err
 		}
@@ -271,11 +271,11 @@ const longestLease = 24 * time.Hour
 
 // Protect keeps the reaper away from an environment, or lets it back; staff of
 // the course and admins.
-func (s *Service) Protect(ctx context.Context, who Caller, id string, on bool) (Environment, error) {
+func (s *Service) Protect(ctx context.Context, who Caller, id string, on bool, expect int64) (Environment, error) {
 	if who.Role == RoleStudent {
 		return Environment{}, Errorf(CodeForbidden, "Only staff may protect an environment; `daskbot extend` moves its end.")
 	}
-	return s.change(ctx, who, ActionChange, id, 0, func(e *Environment, now time.Time) (Event, error) {
+	return s.change(ctx, who, ActionChange, id, expect, func(e *Environment, now time.Time) (Event, error) {
 		switch {
 		case on && e.Protected != nil, !on && e.Protected == nil:
 			return Event{}, nil

@@ -42,7 +42,7 @@ func (s *Service) Touch(ctx context.Context, id, secret string, d time.Duration)
 	if e.Ending == nil && e.Desired == Present && d <= longestLease && e.KeepUntil.Add(touchStep).After(s.clock().Add(d)) {
 		return e.KeepUntil, nil
 	}
-	e, err = s.Keep(ctx, Caller{Subject: e.Owner, Role: RoleStudent}, id, d)
+	e, err = s.Keep(ctx, Caller{Subject: e.Owner, Role: RoleStudent}, id, d, 0)
 	return e.KeepUntil, err
 }
 
