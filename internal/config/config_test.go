@@ -108,6 +108,25 @@ func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 	}
 }
 
+// 0s is written where it means something, and nowhere else.
+func TestZeroIsForEverWhereItIsDocumented(t *testing.T) {
+	for _, zero := range []string{"0", "0s", "0m"} {
+		c, err := Parse([]byte(minimal+"store: {keepEvents: "+zero+", keepDeliveries: "+zero+"}\nserver: {drainDelay: "+zero+"}"), "t.yaml")
+		if err != nil {
+			t.Errorf("%s: %v", zero, err)
+			continue
+		}
+		if c.Store.KeepEvents != 0 || c.Store.KeepDeliveries != 0 || c.Server.DrainDelay != 0 {
+			t.Errorf("%s: got %v, %v, %v; want 0", zero, c.Store.KeepEvents, c.Store.KeepDeliveries, c.Server.DrainDelay)
+		}
+	}
+	for _, text := range []string{"policy: {idle: 0s}", "reaper: {orphanGrace: 0s}", "server: {shutdownGrace: 0}", "store: {keepEvents: -1s}"} {
+		if _, err := Parse([]byte(minimal+text), "t.yaml"); err == nil {
+			t.Errorf("%s was taken", text)
+		}
+	}
+}
+
 func TestSecretsComeFromOutsideAndNeverPrint(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte("from-a-file\n"), 0o600); err != nil {

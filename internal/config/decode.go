@@ -137,6 +137,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 		d.report.add(path, "a secret is not written into this file; write {fromEnv: NAME} or {fromFile: PATH}")
 	case v.Type() == secretType:
 		v.Set(reflect.ValueOf(environment.NewSecret(n.Value)))
+	case v.Type() == durationType && mayBeOff[path] && isZero(n.Value):
+		v.SetInt(0)
 	case v.Type() == durationType:
 		dur, err := environment.ParseDuration(path, n.Value)
 		if err != nil {
@@ -151,6 +153,15 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 			d.report.add(path, "%q is not %s", n.Value, kindName(v.Kind()))
 		}
 	}
+}
+
+// mayBeOff are the times of which 0s means something: for ever, or not at all.
+// Elsewhere, as in a policy, a 0 would be taken for nothing said.
+var mayBeOff = map[string]bool{"server.drainDelay": true, "store.keepEvents": true, "store.keepDeliveries": true}
+
+func isZero(text string) bool {
+	d, err := time.ParseDuration(text)
+	return err == nil && d == 0
 }
 
 func describe(n *yaml.Node) string {
