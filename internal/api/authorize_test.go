@@ -124,6 +124,7 @@ type hall struct {
 	server *Server
 	tokens map[string]string
 	id     string
+	commit func(context.Context, environment.Change) error
 }
 
 func newHall(t *testing.T) *hall {
@@ -136,7 +137,7 @@ func newHall(t *testing.T) *hall {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hall{server: server, tokens: map[string]string{}, id: "kq7wm2xd"}
+	h := &hall{server: server, tokens: map[string]string{}, id: "kq7wm2xd", commit: s.Commit}
 	admin := environment.Caller{Subject: "admin", Role: environment.RoleAdmin}
 	for subject, role := range map[string]environment.Role{"stranger": environment.RoleStudent, "owner": environment.RoleStudent,
 		"staff": environment.RoleStaff, "other": environment.RoleStaff, "admin": environment.RoleAdmin} {

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,7 +43,7 @@ type upInput struct {
 
 type oneOutput struct {
 	Status     int
-	ETag       string `header:"ETag" doc:"The version, for If-Match and If-None-Match." example:"\"v3\""`
+	ETag       string `header:"ETag" doc:"The version, for If-Match, and what else is shown, for If-None-Match." example:"\"v3-1f0c5a9e77d2\""`
 	Location   string `header:"Location" doc:"Where the environment is." example:"/api/v1/environments/kq7wm2xd"`
 	RetryAfter string `header:"Retry-After" doc:"Seconds after which a look is worth while." example:"2"`
 	Body       *Environment
@@ -65,7 +67,7 @@ type PathID struct {
 
 type getInput struct {
 	PathID
-	NoneMatch string `header:"If-None-Match" doc:"An ETag; 304 when it still holds. Cost and node count may move within one version." example:"\"v3\""`
+	NoneMatch string `header:"If-None-Match" doc:"An ETag; 304 when it still holds. Only the cost may move within one." example:"\"v3-1f0c5a9e77d2\""`
 	Describe  bool   `query:"describe" doc:"Also ask the cluster what runs there; slower." example:"true"`
 }
 
@@ -129,7 +131,7 @@ func (s *Server) one(ctx context.Context, who environment.Caller, e environment.
 	if err != nil {
 		return nil, err
 	}
-	out := &oneOutput{Status: status, ETag: etag(e.Version), Body: &body}
+	out := &oneOutput{Status: status, ETag: etagShown(e.Version, body), Body: &body}
 	if status == http.StatusAccepted {
 		out.Location, out.RetryAfter = Base+"/environments/"+e.ID, "2"
 	}
@@ -187,26 +189,42 @@ func (s *Server) get(ctx context.Context, c call[getInput]) (*oneOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	if !c.in.Describe && matches(c.in.NoneMatch, e.Version) {
-		return &oneOutput{Status: http.StatusNotModified, ETag: etag(e.Version)}, nil
-	}
 	out, err := s.one(ctx, c.who, e, http.StatusOK)
-	if err != nil || !c.in.Describe {
-		return out, err
+	switch {
+	case err != nil:
+		return nil, err
+	case !c.in.Describe && matches(c.in.NoneMatch, out.ETag):
+		return &oneOutput{Status: http.StatusNotModified, ETag: out.ETag}, nil
+	case !c.in.Describe:
+		return out, nil
 	}
 	out.Body.Workloads, err = s.workloads(ctx, c.who, e)
 	return out, err
 }
 
-// etag names a version of an environment.
+// etag names a version of a course, a person or an environment.
 func etag(version int64) string { return `"v` + strconv.FormatInt(version, 10) + `"` }
 
-// matches says whether If-None-Match names the version; comparison is weak,
-// as for every cache.
-func matches(header string, version int64) bool {
+// etagShown names a version of an environment and what is shown beside the row:
+// its use, what the reaper would do and the limits move without a new version,
+// and whoever waits for them must not be told that nothing changed. The cost
+// moves all the time and is left out. The version comes first, for If-Match.
+func etagShown(version int64, shown Environment) string {
+	shown.Cost, shown.Workloads = Cost{}, nil
+	text, err := json.Marshal(shown)
+	if err != nil { // plain data of ours always encodes
+		return etag(version)
+	}
+	sum := sha256.Sum256(text)
+	return fmt.Sprintf(`"v%d-%x"`, version, sum[:6])
+}
+
+// matches says whether If-None-Match names the tag; comparison is weak, as for
+// every cache.
+func matches(header, current string) bool {
 	for tag := range strings.SplitSeq(header, ",") {
 		tag = strings.TrimSpace(tag)
-		if tag == "*" || strings.TrimPrefix(tag, "W/") == etag(version) {
+		if tag == "*" || strings.TrimPrefix(tag, "W/") == current {
 			return true
 		}
 	}
@@ -247,13 +265,16 @@ func expected(header string, current func() (int64, error)) (int64, error) {
 
 var errNotOurs = errors.New("not a tag of ours")
 
-// version reads a strong tag of ours.
+// version reads a strong tag of ours. What else was shown with that version is
+// no part of it: a change is meant for what a person asked for, not for how it
+// is used.
 func version(tag string) (int64, error) {
 	inner, ok := strings.CutPrefix(tag, `"v`)
 	inner, closed := strings.CutSuffix(inner, `"`)
 	if !ok || !closed {
 		return 0, errNotOurs
 	}
+	inner, _, _ = strings.Cut(inner, "-")
 	v, err := strconv.ParseInt(inner, 10, 64)
 	if err != nil || v <= 0 {
 		return 0, errNotOurs
