@@ -107,7 +107,7 @@ func (w World) courseCommand(verb, short, long string) *cobra.Command {
 		Example: "  daskbot course " + verb + " de-2026",
 		Args:    args(1, 1),
 	}, func(ctx context.Context, r *rest, out format, args []string) error {
-		got, err := ask[api.Batch](ctx, r, http.MethodPost, coursePath(args[0], verb), nil)
+		got, err := survey[api.Batch](ctx, r, http.MethodPost, coursePath(args[0], verb), nil)
 		if err != nil {
 			return err
 		}

@@ -104,7 +104,7 @@ func (w World) courseExport() *cobra.Command {
 }
 
 func (w World) printRoster(ctx context.Context, r *rest, course string) error {
-	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	ctx, cancel := r.bounded(ctx, answerIn)
 	defer cancel()
 	resp, err := r.send(ctx, http.MethodGet, coursePath(course, "members"), nil, "Accept", "text/csv")
 	if err != nil {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/daskbot/daskbot/internal/api"
+	"github.com/daskbot/daskbot/internal/environment"
 )
 
 // The exit codes of every command.
@@ -39,6 +41,17 @@ func (e *unreachable) Error() string {
 }
 
 func (e *unreachable) Unwrap() error { return e.err }
+
+// slow is a daemon that is there and did not answer in time.
+type slow struct {
+	address string
+	within  time.Duration
+}
+
+func (e *slow) Error() string {
+	return fmt.Sprintf("daskbot at %s did not answer within %s. What was asked for may be carried out all the same: look first, and try again in a minute.",
+		e.address, environment.FormatDuration(e.within))
+}
 
 // refused is an answer that says no.
 type refused struct{ problem api.Problem }

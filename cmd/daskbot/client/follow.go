@@ -115,6 +115,7 @@ func (r *rest) endOf(err error) error {
 // being restarted is no reason to stop waiting.
 func passing(err error) bool {
 	var away *unreachable
+	var late *slow
 	var no *refused
-	return errors.As(err, &away) || errors.As(err, &no) && no.problem.Status >= http.StatusInternalServerError
+	return errors.As(err, &away) || errors.As(err, &late) || errors.As(err, &no) && no.problem.Status >= http.StatusInternalServerError
 }

@@ -39,9 +39,9 @@ func (w World) orphans() *cobra.Command {
 func askOrphans(ctx context.Context, r *rest, remove, fresh bool, how api.OrphanDeletion) (answer[api.Orphans], error) {
 	switch {
 	case remove:
-		return ask[api.Orphans](ctx, r, http.MethodPost, "/orphans/delete", how)
+		return survey[api.Orphans](ctx, r, http.MethodPost, "/orphans/delete", how)
 	case fresh:
-		return ask[api.Orphans](ctx, r, http.MethodGet, "/orphans?fresh=true", nil)
+		return survey[api.Orphans](ctx, r, http.MethodGet, "/orphans?fresh=true", nil)
 	default:
 		return ask[api.Orphans](ctx, r, http.MethodGet, "/orphans", nil)
 	}

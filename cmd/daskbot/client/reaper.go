@@ -79,7 +79,7 @@ func (w World) reaperRun() *cobra.Command {
 		Example: "  daskbot reaper run --dry-run\n  daskbot reaper run --confirm",
 		Args:    args(0, 0),
 	}, func(ctx context.Context, r *rest, out format, _ []string) error {
-		got, err := ask[api.Run](ctx, r, http.MethodPost, "/reaper/run", request)
+		got, err := survey[api.Run](ctx, r, http.MethodPost, "/reaper/run", request)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/daskbot/daskbot/internal/api"
 )
@@ -45,9 +46,19 @@ type answer[T any] struct {
 }
 
 // ask sends one request and decodes the answer. The error is *refused when
-// the daemon said no, *unreachable when it said nothing.
+// the daemon said no, *unreachable when nobody is there, *slow when it did not
+// answer in time.
 func ask[T any](ctx context.Context, r *rest, method, path string, body any, headers ...string) (answer[T], error) {
-	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	return askWithin[T](ctx, r, answerIn, method, path, body, headers...)
+}
+
+// survey is ask for what takes the daemon minutes.
+func survey[T any](ctx context.Context, r *rest, method, path string, body any) (answer[T], error) {
+	return askWithin[T](ctx, r, surveyIn, method, path, body)
+}
+
+func askWithin[T any](ctx context.Context, r *rest, within time.Duration, method, path string, body any, headers ...string) (answer[T], error) {
+	ctx, cancel := r.bounded(ctx, within)
 	defer cancel()
 	var out answer[T]
 	resp, err := r.send(ctx, method, path, body, headers...)
@@ -120,10 +131,20 @@ func encoded(body any) (io.Reader, string, error) {
 	return bytes.NewReader(text), "application/json", nil
 }
 
+// bounded is a context in which the daemon answers in time or is slow.
+func (r *rest) bounded(ctx context.Context, within time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, within, &slow{address: r.address, within: within})
+}
+
 // away says that there was no answer; an end that was asked for is not that.
 func (r *rest) away(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), context.Canceled) {
+	cause := context.Cause(ctx)
+	var late *slow
+	switch {
+	case errors.Is(cause, context.Canceled):
 		return ctx.Err()
+	case errors.As(cause, &late):
+		return late
 	}
 	return &unreachable{address: r.address, err: err}
 }

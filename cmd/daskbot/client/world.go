@@ -31,8 +31,11 @@ type World struct {
 
 const (
 	defaultAddress = "http://127.0.0.1:8080"
-	// answerIn bounds every request but streams.
-	answerIn = time.Minute
+	// answerIn bounds every request but streams, surveyIn those that ask about
+	// many clusters or projects. Each is a little longer than what the daemon
+	// allows itself: what it says when it gives up is worth more than ours.
+	answerIn = time.Minute + 10*time.Second
+	surveyIn = 10*time.Minute + 10*time.Second
 )
 
 // address is where the daemon is.
