@@ -85,31 +85,34 @@ func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, b
 	if s.once != nil {
 		r.IdempotencyKey = s.once.Key
 	}
+	// What was carried out is not judged again: meanwhile its hour may be over, a
+	// default another one, or the profile gone.
+	asked := s.replay(who, r)
+	if e, done, err := s.replayed(ctx, who, asked, r); done || err != nil {
+		return e, false, err
+	}
 	r, profile, class, err := s.complete(ctx, who, r)
 	if err != nil {
 		return Environment{}, false, err
-	}
-	if e, done, err := s.replayed(ctx, who, r); done || err != nil {
-		return e, false, err
 	}
 	// Two clients may ask at once: the one whose insert the store refuses
 	// finds the other's.
 	for range 3 {
 		e, err := s.store.LiveEnvironment(ctx, r.Owner, r.Course, profile.Name)
 		if err == nil {
-			return e, false, s.remember(ctx, who, r, e.ID)
+			return e, false, s.remember(ctx, asked.of(e.ID))
 		}
 		if CodeOf(err) != CodeNotFound {
 			return Environment{}, false, err
 		}
-		e, err = s.create(ctx, who, r, profile, class)
+		e, err = s.create(ctx, who, r, profile, class, asked)
 		if err == nil {
 			return e, true, nil
 		}
 		if CodeOf(err) != CodeConflict {
 			return Environment{}, false, err
 		}
-		if e, done, err := s.replayed(ctx, who, r); done || err != nil {
+		if e, done, err := s.replayed(ctx, who, asked, r); done || err != nil {
 			return e, false, err
 		}
 	}
@@ -202,51 +205,77 @@ func (s *Service) resolveProject(ctx context.Context, who Caller, r Request, cla
 }
 
 // replayed returns what an earlier request with the same key made.
-func (s *Service) replayed(ctx context.Context, who Caller, r Request) (Environment, bool, error) {
-	if r.IdempotencyKey == "" {
+func (s *Service) replayed(ctx context.Context, who Caller, asked *Replay, r Request) (Environment, bool, error) {
+	if asked == nil {
 		return Environment{}, false, nil
 	}
-	seen, err := s.store.Replay(ctx, who.Subject, r.IdempotencyKey)
+	seen, err := s.store.Replay(ctx, asked.Caller, asked.Key)
 	if CodeOf(err) == CodeNotFound {
 		return Environment{}, false, nil
 	}
 	if err != nil {
 		return Environment{}, false, err
 	}
-	if seen.Fingerprint != fingerprint(r) {
+	same, err := s.sameRequest(ctx, who, seen, asked, r)
+	if err != nil {
+		return Environment{}, false, err
+	}
+	if !same {
 		return Environment{}, true, &Error{Code: CodeConflict, Field: "Idempotency-Key",
 			Message: "This idempotency key was used for another request; use a new one for a new request."}
 	}
-	e, err := s.store.Environment(ctx, seen.Environment)
+	e, err := s.fetch(ctx, who, ActionView, seen.Environment)
 	return e, true, err
 }
 
+// askedMark begins the fingerprints of requests as they were asked. Those that
+// earlier versions wrote are of the request with its defaults, and without its
+// project; they are compared as they were made for as long as they are kept.
+const askedMark = "asked:"
+
+func (s *Service) sameRequest(ctx context.Context, who Caller, seen Replay, asked *Replay, r Request) (bool, error) {
+	if strings.HasPrefix(seen.Fingerprint, askedMark) {
+		return seen.Fingerprint == asked.Fingerprint, nil
+	}
+	r, _, _, err := s.complete(ctx, who, r)
+	r.IdempotencyKey, r.Project = "", ""
+	return seen.Fingerprint == Fingerprint(r), err
+}
+
 // remember binds the key of a request that found an environment to it.
-func (s *Service) remember(ctx context.Context, who Caller, r Request, id string) error {
-	if r.IdempotencyKey == "" {
+func (s *Service) remember(ctx context.Context, found *Replay) error {
+	if found == nil {
 		return nil
 	}
-	err := s.store.Commit(ctx, Change{Replay: s.replay(who, r, id)})
+	err := s.store.Commit(ctx, Change{Replay: found})
 	if CodeOf(err) == CodeConflict {
 		return nil // a twin of this very request was faster
 	}
 	return err
 }
 
-func (s *Service) replay(who Caller, r Request, id string) *Replay {
-	if r.IdempotencyKey == "" {
+// replay is what is remembered of a request as it was asked; nil when it has no
+// key.
+func (s *Service) replay(who Caller, r Request) *Replay {
+	if r.IdempotencyKey == "" || who.Subject == "" {
 		return nil
 	}
-	return &Replay{Caller: who.Subject, Key: r.IdempotencyKey, Fingerprint: fingerprint(r), Environment: id, At: s.clock()}
-}
-
-func fingerprint(r Request) string {
+	key := r.IdempotencyKey
 	r.IdempotencyKey = ""
-	r.Project = "" // resolved, not asked for: it may change between retries
-	return Fingerprint(r)
+	return &Replay{Caller: who.Subject, Key: key, Fingerprint: askedMark + Fingerprint(r), At: s.clock()}
 }
 
-func (s *Service) create(ctx context.Context, who Caller, r Request, p Profile, class Course) (Environment, error) {
+// of binds it to what became of the request.
+func (r *Replay) of(id string) *Replay {
+	if r == nil {
+		return nil
+	}
+	bound := *r
+	bound.Environment = id
+	return &bound
+}
+
+func (s *Service) create(ctx context.Context, who Caller, r Request, p Profile, class Course, asked *Replay) (Environment, error) {
 	policy := s.policy(p, class)
 	if err := s.afford(ctx, r, policy); err != nil {
 		return Environment{}, err
@@ -256,7 +285,7 @@ func (s *Service) create(ctx context.Context, who Caller, r Request, p Profile, 
 		Environment: &e,
 		Events:      []Event{event(e, EventRequested, who.Subject, "Asked for "+p.Name+".", e.CreatedAt)},
 		Wake:        []Job{{JobEnvironment, e.ID, urgency(who)}},
-		Replay:      s.replay(who, r, e.ID),
+		Replay:      asked.of(e.ID),
 		Audited:     auditedAs(ctx, who, "up", e.ID, e.CreatedAt),
 		Within:      bounds(r, policy),
 	})

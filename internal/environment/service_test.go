@@ -355,6 +355,66 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
+// Which project was asked for is a part of the request, though which one was
+// found for it is not.
+func TestAnIdempotencyKeyIsForOneProject(t *testing.T) {
+	s, r := newTestService()
+	ask := Request{Owner: "zoe", Profile: "dask", Project: "aaa-project", IdempotencyKey: "k1"}
+	if _, _, err := s.Up(t.Context(), boss, ask); err != nil {
+		t.Fatal(err)
+	}
+	ask.Project = "bbb-project"
+	if _, _, err := s.Up(t.Context(), boss, ask); CodeOf(err) != CodeConflict {
+		t.Errorf("the same key for another project: got %v; want conflict", err)
+	}
+	ask = Request{Owner: "yan", Profile: "dask", IdempotencyKey: "k2"}
+	first, _, err := s.Up(t.Context(), boss, ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.people["yan"] = Person{Subject: "yan", Project: "yans-project"}
+	if again, _, err := s.Up(t.Context(), boss, ask); err != nil || again.ID != first.ID {
+		t.Errorf("with a project linked meanwhile: got %s, %v; want %s", again.ID, err, first.ID)
+	}
+}
+
+// What was carried out is not judged again.
+func TestAnIdempotencyKeyOutlivesWhatWasAskedFor(t *testing.T) {
+	s, _ := newTestService()
+	now := t0
+	s.now = func() time.Time { return now }
+	ask := Request{Profile: "dask", Until: t0.Add(time.Hour), IdempotencyKey: "k1"}
+	first, _, err := s.Up(t.Context(), alice, ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = t0.Add(2 * time.Hour)
+	if again, created, err := s.Up(t.Context(), alice, ask); err != nil || created || again.ID != first.ID {
+		t.Errorf("got %s, created %v, %v; want what it made the first time", again.ID, created, err)
+	}
+	ask.IdempotencyKey = "k2"
+	if _, _, err := s.Up(t.Context(), alice, ask); CodeOf(err) != CodeInvalid {
+		t.Errorf("a new request for a time that is over: got %v; want invalid", err)
+	}
+}
+
+// Keys that an earlier version remembered are of the request with its defaults
+// and without its project.
+func TestIdempotencyKeysOfEarlierVersions(t *testing.T) {
+	s, r := newTestService()
+	first, _, err := s.Up(t.Context(), alice, Request{Profile: "dask"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.replays["alice/k1"] = Replay{Caller: "alice", Key: "k1", Environment: first.ID, Fingerprint: Fingerprint(Request{Owner: "alice", Profile: "dask", Packages: []string{}})}
+	if again, _, err := s.Up(t.Context(), alice, Request{Profile: "dask", IdempotencyKey: "k1"}); err != nil || again.ID != first.ID {
+		t.Errorf("got %s, %v; want %s", again.ID, err, first.ID)
+	}
+	if _, _, err := s.Up(t.Context(), alice, Request{Profile: "plain", IdempotencyKey: "k1"}); CodeOf(err) != CodeConflict {
+		t.Errorf("for another request: got %v; want conflict", err)
+	}
+}
+
 func TestProjectIsTheOwnersThenTheCourses(t *testing.T) {
 	s, r := newTestService()
 	r.people["bob"] = Person{Subject: "bob", Project: "bobs-project"}
