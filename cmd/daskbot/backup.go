@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/daskbot/daskbot/cmd/daskbot/client"
 	"github.com/daskbot/daskbot/internal/config"
 	"github.com/daskbot/daskbot/internal/environment"
 	"github.com/daskbot/daskbot/internal/store"
@@ -146,7 +147,7 @@ func newMigrateCommand() *cobra.Command {
 			return report(cmd, copied, err)
 		},
 	}
-	cmd := &cobra.Command{Use: "migrate", Short: "Move the daemon to another kind of store"}
+	cmd := client.Parent(cobra.Command{Use: "migrate", Short: "Move the daemon to another kind of store"})
 	cmd.AddCommand(withConfig(sqlite, &file))
 	return cmd
 }

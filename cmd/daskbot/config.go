@@ -4,10 +4,12 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/daskbot/daskbot/cmd/daskbot/client"
 )
 
 func newConfigCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Work with the daemon's configuration file"}
+	cmd := client.Parent(cobra.Command{Use: "config", Short: "Work with the daemon's configuration file"})
 	cmd.AddCommand(&cobra.Command{
 		Use:     "check FILE",
 		Short:   "Check a configuration file and report everything that is wrong with it",

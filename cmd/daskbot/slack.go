@@ -7,12 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/daskbot/daskbot/cmd/daskbot/client"
 	"github.com/daskbot/daskbot/internal/bot"
 	"github.com/daskbot/daskbot/internal/config"
 )
 
 func newSlackCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "slack", Short: "Set up the Slack application (docs/SLACK.md)", Args: cobra.NoArgs}
+	cmd := client.Parent(cobra.Command{Use: "slack", Short: "Set up the Slack application (docs/SLACK.md)"})
 	cmd.AddCommand(newSlackManifestCommand(), newSlackCheckCommand())
 	return cmd
 }

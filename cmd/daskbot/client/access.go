@@ -49,7 +49,7 @@ func (w World) completeProfiles(cmd *cobra.Command, _ []string, _ string) ([]str
 
 func (w World) project() *cobra.Command {
 	var person string
-	parent := parent(cobra.Command{Use: "project", Short: "Say whose cloud credits pay",
+	parent := Parent(cobra.Command{Use: "project", Short: "Say whose cloud credits pay",
 		Long: "A linked project pays for the environments of its person. daskbot must be allowed to act there;\n" +
 			"`link` and `check` say how to allow it when it is not."})
 	link := w.command(cobra.Command{Use: "link PROJECT", Short: "Let a project of yours pay",
@@ -137,15 +137,17 @@ func (w World) check(ctx context.Context, r *rest, out format, person string, ar
 }
 
 func (w World) tokens() *cobra.Command {
-	parent := parent(cobra.Command{Use: "token", Short: "Make, list and revoke tokens (admins)"})
+	parent := Parent(cobra.Command{Use: "token", Short: "Make, list and revoke tokens (admins)"})
 	revoke := w.command(cobra.Command{Use: "revoke ID", Short: "Make a token open nothing from now on",
 		Example: "  daskbot token revoke mz4tk8wd", Args: args(1, 1),
-	}, func(ctx context.Context, r *rest, _ format, args []string) error {
+	}, func(ctx context.Context, r *rest, out format, args []string) error {
 		if _, err := ask[struct{}](ctx, r, http.MethodDelete, "/tokens/"+url.PathEscape(args[0]), nil); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(w.Err, "The token %s opens nothing any more.\n", args[0])
-		return err
+		return out.say(w.Out, map[string]any{"id": args[0], "revoked": true}, func(io.Writer) error {
+			_, err := fmt.Fprintf(w.Err, "The token %s opens nothing any more.\n", args[0])
+			return err
+		})
 	})
 	list := w.command(cobra.Command{Use: "list", Short: "List tokens, without their secrets", Example: "  daskbot token list", Args: args(0, 0)}, func(ctx context.Context, r *rest, out format, _ []string) error {
 		got, err := ask[api.List[api.Token]](ctx, r, http.MethodGet, "/tokens", nil)

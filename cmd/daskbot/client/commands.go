@@ -94,9 +94,9 @@ func args(atLeast, atMost int) cobra.PositionalArgs {
 	}
 }
 
-// parent builds a command that only holds others. Without one of them, or with
+// Parent builds a command that only holds others. Without one of them, or with
 // a misspelt one, it is wrong usage.
-func parent(c cobra.Command) *cobra.Command {
+func Parent(c cobra.Command) *cobra.Command {
 	c.RunE = func(cmd *cobra.Command, got []string) error {
 		var names []string
 		for _, sub := range cmd.Commands() {

@@ -14,7 +14,7 @@ import (
 )
 
 func (w World) course() *cobra.Command {
-	cmd := parent(cobra.Command{Use: "course", Short: "Define, start, end and see a whole class"})
+	cmd := Parent(cobra.Command{Use: "course", Short: "Define, start, end and see a whole class"})
 	cmd.AddCommand(w.courseList(), w.courseStatus(), w.courseApply(), w.courseExport(), w.courseImport(), w.courseDelete(), w.courseNotifications(),
 		w.courseCommand("up", "Make an environment for every member of a course who has none",
 			"Make an environment for every member of a course who has none. Repeating it is harmless. For staff of the course and admins."),

@@ -83,7 +83,7 @@ func (w World) courseExport() *cobra.Command {
 		Args:    args(1, 1),
 	}, func(ctx context.Context, r *rest, out format, args []string) error {
 		if roster {
-			return w.printRoster(ctx, r, args[0])
+			return w.printRoster(ctx, r, out, args[0])
 		}
 		got, err := ask[api.CourseDocument](ctx, r, http.MethodGet, coursePath(args[0]), nil)
 		if err != nil {
@@ -103,7 +103,15 @@ func (w World) courseExport() *cobra.Command {
 	return cmd
 }
 
-func (w World) printRoster(ctx context.Context, r *rest, course string) error {
+// printRoster prints the members: as CSV, unless another format was asked for.
+func (w World) printRoster(ctx context.Context, r *rest, out format, course string) error {
+	if out != asTable {
+		got, err := ask[[]api.Member](ctx, r, http.MethodGet, coursePath(course, "members"), nil)
+		if err != nil {
+			return err
+		}
+		return out.print(w.Out, got.Raw, nil)
+	}
 	ctx, cancel := r.bounded(ctx, answerIn)
 	defer cancel()
 	resp, err := r.send(ctx, http.MethodGet, coursePath(course, "members"), nil, "Accept", "text/csv")
@@ -123,15 +131,17 @@ func (w World) courseDelete() *cobra.Command {
 		Long:    "End a course: its schedules stop, and what lives in it ends after its grace, of which everybody is told. Admins only.",
 		Example: "  daskbot course delete de-2026",
 		Args:    args(1, 1),
-	}, func(ctx context.Context, r *rest, _ format, args []string) error {
+	}, func(ctx context.Context, r *rest, out format, args []string) error {
 		if err := w.agree(how.yes, "End the course "+args[0]+" and everything in it?"); err != nil {
 			return err
 		}
 		if _, err := ask[struct{}](ctx, r, http.MethodDelete, coursePath(args[0]), nil); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(w.Out, "The course %s has ended; what lives in it ends after its grace.\n", args[0])
-		return err
+		return out.say(w.Out, map[string]any{"course": args[0], "ended": true}, func(o io.Writer) error {
+			_, err := fmt.Fprintf(o, "The course %s has ended; what lives in it ends after its grace.\n", args[0])
+			return err
+		})
 	}))
 	cmd.Flags().BoolVarP(&how.yes, "yes", "y", false, "do not ask first")
 	return cmd

@@ -14,7 +14,7 @@ import (
 )
 
 func (w World) hooks() *cobra.Command {
-	parent := parent(cobra.Command{Use: "hooks", Short: "See what learning platforms sent (admins)"})
+	parent := Parent(cobra.Command{Use: "hooks", Short: "See what learning platforms sent (admins)"})
 	retry := w.command(cobra.Command{Use: "retry ID", Short: "Try a parked message again, once its reason was mended",
 		Example: "  daskbot hooks retry kq7wm2xdmz4tk8wd", Args: args(1, 1),
 	}, func(ctx context.Context, r *rest, out format, args []string) error {

@@ -14,7 +14,7 @@ import (
 )
 
 func (w World) lti() *cobra.Command {
-	parent := parent(cobra.Command{Use: "lti", Short: "Learning platforms that launch daskbot by LTI 1.3 (admins)"})
+	parent := Parent(cobra.Command{Use: "lti", Short: "Learning platforms that launch daskbot by LTI 1.3 (admins)"})
 	var platform string
 	invite := w.command(cobra.Command{Use: "register-link NAME --platform URL", Short: "Make an address with which a learning platform registers itself",
 		Long: "Make an address for LTI dynamic registration: paste it in the learning platform where it takes tools by\n" +
@@ -57,11 +57,13 @@ func (w World) platforms() *cobra.Command {
 }
 
 func (w World) removePlatform() *cobra.Command {
-	return w.command(cobra.Command{Use: "remove NAME", Short: "Refuse a platform's launches from now on", Example: "  daskbot lti remove moodle", Args: args(1, 1)}, func(ctx context.Context, r *rest, _ format, args []string) error {
+	return w.command(cobra.Command{Use: "remove NAME", Short: "Refuse a platform's launches from now on", Example: "  daskbot lti remove moodle", Args: args(1, 1)}, func(ctx context.Context, r *rest, out format, args []string) error {
 		if _, err := ask[struct{}](ctx, r, http.MethodDelete, "/lti/platforms/"+url.PathEscape(args[0]), nil); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(w.Err, "Launches from %s are refused from now on.\n", args[0])
-		return err
+		return out.say(w.Out, map[string]any{"name": args[0], "removed": true}, func(io.Writer) error {
+			_, err := fmt.Fprintf(w.Err, "Launches from %s are refused from now on.\n", args[0])
+			return err
+		})
 	})
 }

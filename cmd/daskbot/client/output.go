@@ -61,6 +61,16 @@ func (f format) print(w io.Writer, raw []byte, table func(io.Writer) error) erro
 	}
 }
 
+// say prints what the client itself knows, for what the daemon answers with
+// nothing or with text.
+func (f format) say(w io.Writer, what any, table func(io.Writer) error) error {
+	raw, err := json.Marshal(what)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	return f.print(w, raw, table)
+}
+
 // rows draws a table with a header; columns are separated by two spaces.
 func rows(w io.Writer, header []string, lines [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -18,24 +18,21 @@ const pingAgain = time.Second
 // needs no token.
 func (w World) ping() *cobra.Command {
 	var wait period
-	cmd := &cobra.Command{
-		Use: "ping", Short: "Ask whether daskbot answers and is ready", Args: cobra.NoArgs,
+	cmd := w.command(cobra.Command{
+		Use: "ping", Short: "Ask whether daskbot answers and is ready", Args: args(0, 0),
 		Long: "Ask whether daskbot answers and is ready for work: store, queue and cloud can be reached. It\n" +
 			"needs no token. It exits 0 when it is, 1 when it is not, 4 when nobody answers.",
 		Example: "  daskbot ping --wait 1m    give it a minute to start",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := w.rest()
-			if err != nil {
-				return err
-			}
-			version, err := r.pingUntilReady(cmd.Context(), time.Duration(wait))
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(w.Out, "daskbot at %s is ready (version %s).\n", r.address, version)
+	}, func(ctx context.Context, r *rest, out format, _ []string) error {
+		version, err := r.pingUntilReady(ctx, time.Duration(wait))
+		if err != nil {
 			return err
-		},
-	}
+		}
+		return out.say(w.Out, map[string]any{"address": r.address, "ready": true, "version": version}, func(o io.Writer) error {
+			_, err := fmt.Fprintf(o, "daskbot at %s is ready (version %s).\n", r.address, version)
+			return err
+		})
+	})
 	cmd.Flags().Var(&wait, "wait", "ask again for so long, such as 1m")
 	return cmd
 }

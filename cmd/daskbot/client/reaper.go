@@ -45,7 +45,7 @@ func (w World) protect() *cobra.Command {
 }
 
 func (w World) reaper() *cobra.Command {
-	cmd := parent(cobra.Command{Use: "reaper", Short: "See and steer what ends environments by itself"})
+	cmd := Parent(cobra.Command{Use: "reaper", Short: "See and steer what ends environments by itself"})
 	cmd.AddCommand(w.reaperPlan(), w.reaperRun(),
 		w.reaperSwitch("pause", "Stop the reaper: nothing ends by itself until it is resumed"),
 		w.reaperSwitch("resume", "Let the reaper go on"))

@@ -110,6 +110,22 @@ func (r *rest) send(ctx context.Context, method, path string, body any, headers 
 	return resp, nil
 }
 
+// text asks for what is no JSON, and reads all of it.
+func (r *rest) text(ctx context.Context, path string) ([]byte, error) {
+	ctx, cancel := r.bounded(ctx, answerIn)
+	defer cancel()
+	resp, err := r.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(io.LimitReader(resp.Body, largestAnswer))
+	if err != nil {
+		return nil, r.away(ctx, err)
+	}
+	return got, nil
+}
+
 // raw is a body that is sent as it is.
 type raw struct {
 	kind string // its Content-Type

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/daskbot/daskbot/internal/api"
 )
@@ -41,8 +43,20 @@ func (w World) kubeconfig() *cobra.Command {
 		Example: "  daskbot kubeconfig kq7wm2xd > dask.kubeconfig\n" +
 			"  kubectl --kubeconfig dask.kubeconfig get pods",
 		Args: args(1, 1),
-	}, func(ctx context.Context, r *rest, _ format, args []string) error {
-		return w.copy(ctx, r, environmentPath(args[0], "kubeconfig"))
+	}, func(ctx context.Context, r *rest, out format, args []string) error {
+		path := environmentPath(args[0], "kubeconfig")
+		if out != asJSON {
+			return w.copy(ctx, r, path) // it is YAML as it comes
+		}
+		text, err := r.text(ctx, path)
+		if err != nil {
+			return err
+		}
+		raw, err := yaml.YAMLToJSON(text)
+		if err != nil {
+			return fmt.Errorf("print JSON: %w", err)
+		}
+		return out.print(w.Out, raw, nil)
 	}))
 }
 
@@ -55,15 +69,32 @@ func (w World) logs() *cobra.Command {
 		Example: "  daskbot logs kq7wm2xd\n" +
 			"  daskbot logs kq7wm2xd scheduler --tail 50",
 		Args: args(1, 2),
-	}, func(ctx context.Context, r *rest, _ format, args []string) error {
+	}, func(ctx context.Context, r *rest, out format, args []string) error {
 		query := url.Values{"tail": {strconv.Itoa(tail)}}
 		if len(args) == 2 {
 			query.Set("component", args[1])
 		}
-		return w.copy(ctx, r, environmentPath(args[0], "logs")+"?"+query.Encode())
+		return w.printLogs(ctx, r, out, args[0], query)
 	}))
 	cmd.Flags().IntVar(&tail, "tail", 200, "how many lines of each pod")
 	return cmd
+}
+
+// printLogs prints lines as they come, or as a list in JSON and YAML.
+func (w World) printLogs(ctx context.Context, r *rest, out format, id string, query url.Values) error {
+	path := environmentPath(id, "logs") + "?" + query.Encode()
+	if out == asTable {
+		return w.copy(ctx, r, path)
+	}
+	text, err := r.text(ctx, path)
+	if err != nil {
+		return err
+	}
+	lines := []string{}
+	for line := range strings.Lines(string(text)) {
+		lines = append(lines, strings.TrimRight(line, "\r\n"))
+	}
+	return out.say(w.Out, map[string]any{"environment": id, "component": query.Get("component"), "lines": lines}, nil)
 }
 
 // copy prints an answer as it comes.
@@ -85,7 +116,7 @@ func (w World) open() *cobra.Command {
 		Short:   "Print an environment's address, and open it in a browser where there is one",
 		Example: "  daskbot open kq7wm2xd",
 		Args:    args(1, 1),
-	}, func(ctx context.Context, r *rest, _ format, args []string) error {
+	}, func(ctx context.Context, r *rest, out format, args []string) error {
 		got, err := ask[api.Environment](ctx, r, http.MethodGet, environmentPath(args[0]), nil)
 		if err != nil {
 			return err
@@ -94,7 +125,11 @@ func (w World) open() *cobra.Command {
 		if address == "" {
 			return fmt.Errorf("it has no address yet: it is %s. %s", got.Value.State, got.Value.Message)
 		}
-		if _, err := fmt.Fprintln(w.Out, address); err != nil {
+		err = out.say(w.Out, map[string]any{"environment": args[0], "url": address}, func(o io.Writer) error {
+			_, err := fmt.Fprintln(o, address)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" {
