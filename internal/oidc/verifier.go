@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,10 @@ func (v *Verifier) Caller(ctx context.Context, token string) (environment.Caller
 		return environment.Caller{}, err
 	}
 	id, err := verifier.Verify(oidc.ClientContext(ctx, v.http), token)
-	if err != nil {
+	switch {
+	case err != nil && strings.HasPrefix(err.Error(), withoutKeys):
+		return environment.Caller{}, away(err)
+	case err != nil:
 		return environment.Caller{}, refused(err)
 	}
 	claims := map[string]any{}
@@ -77,6 +81,10 @@ func (v *Verifier) Caller(ctx context.Context, token string) (environment.Caller
 	}
 	return who, nil
 }
+
+// withoutKeys begins what the library says of a token for which it got no keys.
+// It wraps no error that would tell.
+const withoutKeys = "failed to verify signature: fetching keys "
 
 // discovered reads the provider's description once it answers. One caller asks,
 // and the others wait for no longer than they like.

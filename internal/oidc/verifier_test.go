@@ -44,6 +44,10 @@ func newProvider(t *testing.T) *provider {
 			"id_token_signing_alg_values_supported": []string{"ES256", "none", "HS256"}})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
+		if p.down.Load() {
+			http.Error(w, "down", http.StatusServiceUnavailable)
+			return
+		}
 		p.asks.Add(1)
 		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: p.kid, Algorithm: "ES256", Use: "sig"}}})
 	})
@@ -186,6 +190,32 @@ func TestKeysAreRotated(t *testing.T) {
 		t.Errorf("a token of the new key: %v", err)
 	}
 }
+
+// A good token is not called a bad one because the keys cannot be read.
+func TestKeysThatDoNotAnswer(t *testing.T) {
+	p := newProvider(t)
+	v, clock := timed(p)
+	if _, err := v.Caller(t.Context(), "x"); environment.CodeOf(err) != environment.CodeUnauthorized { // reads the description
+		t.Fatalf("got %v; want unauthorized", err)
+	}
+	p.down.Store(true)
+	token := sign(t, jose.ES256, p.key, p.kid, p.claims(nil))
+	if _, err := v.Caller(t.Context(), token); environment.CodeOf(err) != environment.CodeUnavailable {
+		t.Errorf("without keys: got %v; want unavailable", err)
+	}
+	p.down.Store(false)
+	clock.Store(int64(askAgain))
+	if _, err := v.Caller(t.Context(), token); err != nil {
+		t.Errorf("once they answer again: %v", err)
+	}
+	liar := sign(t, jose.ES256, p.key, p.kid, p.claims(map[string]any{"iss": withoutKeys}))
+	if _, err := v.Caller(t.Context(), liar); environment.CodeOf(err) != environment.CodeUnauthorized {
+		t.Errorf("another issuer: got %v; want unauthorized", err)
+	}
+}
+
+// withoutKeys is what the verifier tells this case by.
+const withoutKeys = "failed to verify signature: fetching keys "
 
 func TestAProviderThatIsDown(t *testing.T) {
 	p := newProvider(t)
