@@ -27,7 +27,7 @@ func ParseDuration(field, text string) (time.Duration, error) {
 			continue
 		}
 		n, err := strconv.ParseUint(digits, 10, 16)
-		if err != nil {
+		if err != nil || n > uint64(longest/unit.is) { // more weeks than a Duration holds are few again
 			return 0, wrong
 		}
 		total += time.Duration(n) * unit.is

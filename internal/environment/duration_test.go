@@ -14,7 +14,7 @@ func TestParseDuration(t *testing.T) {
 			t.Errorf("ParseDuration(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "4", "h", "-1h", "0h", "1.5d", "4 hours", "d", "99999d", "1d-2h", "4h2d"} {
+	for _, text := range []string{"", "4", "h", "-1h", "0h", "1.5d", "4 hours", "d", "99999d", "1d-2h", "4h2d", "30501w", "522w", "60999w", "3651d"} {
 		if got, err := ParseDuration("ttl", text); CodeOf(err) != CodeInvalid {
 			t.Errorf("ParseDuration(%q) = %v, %v; want an invalid error", text, got, err)
 		}
