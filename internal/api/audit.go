@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 
 // AuditEntry is one thing that somebody did, or was refused.
 type AuditEntry struct {
-	Seq     int64     `json:"seq" doc:"Rises with every entry; give the last one as before to read on." example:"4711"`
+	Seq     int64     `json:"seq" doc:"Rises with every entry; give the last one as before, or next as cursor, to read on." example:"4711"`
 	At      time.Time `json:"at"`
 	Actor   string    `json:"actor" doc:"Who; empty when nobody known asked." example:"alice"`
 	Role    string    `json:"role" example:"student"`
@@ -32,6 +34,7 @@ type auditInput struct {
 	Object  string `query:"object" maxLength:"128" doc:"Only what was done to this." example:"kq7wm2xd"`
 	Outcome string `query:"outcome" maxLength:"32" doc:"Only this outcome." example:"forbidden"`
 	Before  int64  `query:"before" minimum:"0" doc:"Only entries before this number." example:"4711"`
+	Cursor  int64  `query:"cursor" minimum:"0" doc:"The next of the page before; another name for before." example:"4711"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many at most." example:"100"`
 }
 
@@ -44,7 +47,7 @@ func (s *Server) auditing() {
 
 func (s *Server) audit(ctx context.Context, c call[auditInput]) (*auditOutput, error) {
 	got, err := environment.ReadAudit(ctx, s.auditLog, c.who, environment.AuditFilter{Actor: c.in.Actor, Object: c.in.Object,
-		Outcome: c.in.Outcome, Before: c.in.Before, Limit: c.in.Limit})
+		Outcome: c.in.Outcome, Before: cmp.Or(c.in.Cursor, c.in.Before), Limit: c.in.Limit})
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +55,9 @@ func (s *Server) audit(ctx context.Context, c call[auditInput]) (*auditOutput, e
 	for i, a := range got {
 		out.Body.Items[i] = AuditEntry{Seq: a.Seq, At: a.At, Actor: a.Actor, Role: string(a.Role), Via: a.Via, Action: a.Action,
 			Object: a.Object, Outcome: a.Outcome, Request: a.Request, Address: a.Address}
+	}
+	if len(got) == c.in.Limit {
+		out.Body.Next = strconv.FormatInt(got[len(got)-1].Seq, 10)
 	}
 	return out, nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/negotiation"
 
 	"github.com/daskbot/daskbot/internal/environment"
 )
@@ -208,7 +210,7 @@ func (s *Server) members(ctx context.Context, c call[getMembersInput]) (*members
 	if k.Version > 0 {
 		out.ETag = etag(k.Version)
 	}
-	if kind, _, _ := mime.ParseMediaType(c.in.Accept); kind == "text/csv" {
+	if negotiation.SelectQValue(strings.ToLower(c.in.Accept), []string{"application/json", "text/csv"}) == "text/csv" {
 		out.Type = "text/csv; charset=utf-8"
 		out.Body, err = writeRoster(k.Members)
 		return out, err

@@ -52,7 +52,7 @@ type oneOutput struct {
 type listInput struct {
 	Owner  string   `query:"owner" maxLength:"128" doc:"Only this owner's." example:"alice"`
 	Course string   `query:"course" maxLength:"63" doc:"Only this course's." example:"de-2026"`
-	State  []string `query:"state" doc:"Only in these states, separated by commas." example:"ready,creating"`
+	State  []string `query:"state,explode" doc:"Only in these states: several times, or separated by commas." example:"ready,creating"`
 	Limit  int      `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"At most so many." example:"50"`
 	Cursor string   `query:"cursor" maxLength:"200" doc:"The next of the page before." example:"kq7wm2xd"`
 }
@@ -150,12 +150,9 @@ func (s *Server) wire(ctx context.Context, who environment.Caller, e environment
 
 func (s *Server) list(ctx context.Context, c call[listInput]) (*listOutput, error) {
 	f := environment.Filter{Owner: c.in.Owner, Course: c.in.Course, Limit: c.in.Limit, Cursor: c.in.Cursor}
-	for _, name := range c.in.State {
-		state := environment.State(strings.TrimSpace(name))
-		if !slices.Contains(environment.States(), state) {
-			return nil, unknownState(name)
-		}
-		f.States = append(f.States, state)
+	var err error
+	if f.States, err = states(c.in.State); err != nil {
+		return nil, err
 	}
 	items, next, err := s.service.List(ctx, c.who, f)
 	if err != nil {
@@ -168,6 +165,21 @@ func (s *Server) list(ctx context.Context, c call[listInput]) (*listOutput, erro
 			return nil, err
 		}
 		out.Body.Items = append(out.Body.Items, body)
+	}
+	return out, nil
+}
+
+// states reads the parameter, which may come several times, each a list.
+func states(lists []string) ([]environment.State, error) {
+	var out []environment.State
+	for _, list := range lists {
+		for name := range strings.SplitSeq(list, ",") {
+			state := environment.State(strings.TrimSpace(name))
+			if !slices.Contains(environment.States(), state) {
+				return nil, unknownState(name)
+			}
+			out = append(out, state)
+		}
 	}
 	return out, nil
 }

@@ -22,6 +22,7 @@ type eventsInput struct {
 	Accept string `header:"Accept" hidden:"true"`
 	Last   string `header:"Last-Event-ID" maxLength:"200" doc:"In a stream: begin after this one, as EventSource does by itself." example:"12"`
 	After  int64  `query:"after" minimum:"0" doc:"Begin after this seq." example:"12"`
+	Cursor int64  `query:"cursor" minimum:"0" doc:"The next of the page before; another name for after." example:"12"`
 	Limit  int    `query:"limit" default:"200" minimum:"1" maximum:"1000" doc:"At most so many; for the list only." example:"200"`
 }
 
@@ -41,6 +42,7 @@ func (s *Server) events() {
 }
 
 func (s *Server) listOrFollow(ctx context.Context, c call[eventsInput]) (*huma.StreamResponse, error) {
+	c.in.After = max(c.in.After, c.in.Cursor)
 	if strings.Contains(c.in.Accept, eventStream) {
 		return s.followed(ctx, c)
 	}

@@ -36,6 +36,7 @@ type deliveriesInput struct {
 	Source string `query:"source" maxLength:"63" doc:"Only of this source." example:"canvas"`
 	State  string `query:"state" enum:"waiting,done,ignored,parked" doc:"Only those."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many, newest first."`
+	Cursor string `query:"cursor" maxLength:"100" doc:"The next of the page before." example:"kq7wm2xdmz4tk8wd"`
 }
 
 type deliveriesOutput struct{ Body List[Delivery] }
@@ -56,13 +57,16 @@ func (s *Server) hooks() {
 }
 
 func (s *Server) listHooks(ctx context.Context, c call[deliveriesInput]) (*deliveriesOutput, error) {
-	got, err := s.service.Deliveries(ctx, c.who, environment.DeliveryFilter{Source: c.in.Source, State: environment.DeliveryState(c.in.State), Limit: c.in.Limit})
+	got, err := s.service.Deliveries(ctx, c.who, environment.DeliveryFilter{Source: c.in.Source, State: environment.DeliveryState(c.in.State), Before: c.in.Cursor, Limit: c.in.Limit})
 	if err != nil {
 		return nil, err
 	}
 	out := &deliveriesOutput{Body: List[Delivery]{Items: []Delivery{}}}
 	for _, d := range got {
 		out.Body.Items = append(out.Body.Items, wireDelivery(d))
+	}
+	if len(got) == c.in.Limit {
+		out.Body.Next = got[len(got)-1].ID
 	}
 	return out, nil
 }

@@ -9,9 +9,12 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
-func (d *double) Deliveries(_ context.Context, who environment.Caller, _ environment.DeliveryFilter) ([]environment.Delivery, error) {
+func (d *double) Deliveries(_ context.Context, who environment.Caller, f environment.DeliveryFilter) ([]environment.Delivery, error) {
 	if who.Role != environment.RoleAdmin {
 		return nil, environment.Errorf(environment.CodeForbidden, "Only an admin may do this.")
+	}
+	if f.Before == "d1" {
+		return nil, d.scripted("Deliveries")
 	}
 	return []environment.Delivery{{ID: "d1", Source: "canvas", Type: "enrollment_created", Body: []byte("private"), State: environment.DeliveryParked,
 		Reason: "The message names nobody.", ReceivedAt: when, LastAt: when, SettledAt: when}}, d.scripted("Deliveries")

@@ -52,6 +52,7 @@ const (
 type DeliveryFilter struct {
 	Source string
 	State  DeliveryState
+	Before string // the id of the last one of the page before
 	Limit  int
 }
 

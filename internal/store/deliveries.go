@@ -237,8 +237,9 @@ func cmpErr(err, other error) error {
 // Deliveries lists, newest first, without bodies; a Limit of 0 lists all.
 func (s *Store) Deliveries(ctx context.Context, f environment.DeliveryFilter) ([]environment.Delivery, error) {
 	const text = `SELECT ` + deliveryColumns + `, '' FROM deliveries
-		WHERE ($1 = '' OR source = $1) AND ($2 = '' OR state = $2) ORDER BY received_at DESC, id DESC LIMIT $3`
-	return s.deliveries(ctx, text, f.Source, string(f.State), atMost(f.Limit))
+		WHERE ($1 = '' OR source = $1) AND ($2 = '' OR state = $2)
+		AND ($3 = '' OR (received_at, id) < (SELECT received_at, id FROM deliveries WHERE id = $3)) ORDER BY received_at DESC, id DESC LIMIT $4`
+	return s.deliveries(ctx, text, f.Source, string(f.State), f.Before, atMost(f.Limit))
 }
 
 // Forget deletes what was settled, and last sent, before a time.

@@ -74,6 +74,16 @@ func testDeliveries(t *testing.T, url fresh) {
 	if diff := cmp.Diff([]environment.Delivery{one}, parked, cmpopts.IgnoreFields(environment.Delivery{}, "Body"), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("parked (-want +got):\n%s", diff)
 	}
+	for before, want := range map[string][]string{"": {"d2", "d1"}, "d2": {"d1"}, "d1": nil, "gone": nil} {
+		page, err := s.Deliveries(t.Context(), environment.DeliveryFilter{Before: before})
+		var got []string
+		for _, d := range page {
+			got = append(got, d.ID)
+		}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("the page after %q: %v (-want +got):\n%s", before, err, diff)
+		}
+	}
 	_, err = s.Again(t.Context(), "d2")
 	wantCode(t, err, environment.CodeConflict)
 	_, err = s.Again(t.Context(), "none")
