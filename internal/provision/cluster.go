@@ -120,15 +120,21 @@ func (r *Runner) restCluster(ctx context.Context, p *clusterPass) (time.Duration
 	return again, false, r.recordCluster(ctx, p, clusterOutcome{})
 }
 
+// unrecorded is an error of the store's within a step. Only there a conflict
+// means to read again at once; one of the world may last, and is waited for.
+type unrecorded struct{ error }
+
+func (u unrecorded) Unwrap() error { return u.error }
+
 func (r *Runner) clusterStumbled(ctx context.Context, p *clusterPass, err error) (time.Duration, bool, error) {
 	if ctx.Err() != nil {
 		return 0, false, ctx.Err()
 	}
-	var e *environment.Error
-	errors.As(err, &e)
-	if environment.CodeOf(err) == environment.CodeConflict {
+	if errors.As(err, new(unrecorded)) {
 		return 0, true, err
 	}
+	var e *environment.Error
+	errors.As(err, &e)
 	tries := 1
 	if p.c.Failure != nil {
 		tries = p.c.Failure.Tries + 1

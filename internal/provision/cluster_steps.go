@@ -62,7 +62,7 @@ func (r *Runner) clusterCreate(ctx context.Context, p *clusterPass) (clusterOutc
 		asked := p.c
 		asked.AskedAt, asked.State, asked.PhaseSince = p.now, environment.StateCreating, p.now
 		if err := r.Store.Commit(ctx, environment.Change{Cluster: &asked}); err != nil {
-			return clusterOutcome{}, err
+			return clusterOutcome{}, unrecorded{err}
 		}
 		p.c = asked
 		p.c.Version++

@@ -120,13 +120,12 @@ func quick(k environment.StepKind) bool {
 	}
 }
 
-// stumbled decides what an error means: look again, or give up.
+// stumbled decides what an error of a step means: try again later, or give up.
+// A conflict is one like any other here: a step asks the world, and what the
+// world has in the way is still there a moment later.
 func (r *Runner) stumbled(ctx context.Context, p *pass, err error) (time.Duration, bool, error) {
 	if ctx.Err() != nil {
 		return 0, false, ctx.Err()
-	}
-	if environment.CodeOf(err) == environment.CodeConflict && !domainMessage(err) {
-		return 0, true, err
 	}
 	tries := 1
 	if f := p.e.Failure; f != nil && f.Phase == p.step.Phase {
@@ -159,13 +158,6 @@ func maxTries(s environment.Step) int {
 		return 8
 	}
 	return 60
-}
-
-// domainMessage reports whether an error was made for people by the domain,
-// rather than by a compare-and-set that lost.
-func domainMessage(err error) bool {
-	var e *environment.Error
-	return errors.As(err, &e) && e.Field != ""
 }
 
 // record writes the row when there is something to write: the outcome, a new

@@ -206,6 +206,32 @@ func TestStockoutEverywhereFailsAndLeavesNothing(t *testing.T) {
 	w.wantNothing(t)
 }
 
+// TestAConflictOfTheWorldIsWaitedFor: only the store's means to read again at
+// once. What is in the way out there stays, and must neither be asked about
+// thousands of times a second nor for ever.
+func TestAConflictOfTheWorldIsWaitedFor(t *testing.T) {
+	for _, point := range []string{"prepare", "converge", "create"} {
+		t.Run(point, func(t *testing.T) {
+			asked := 0
+			w := newWorld(func(at string) string {
+				if at != point {
+					return ""
+				}
+				if asked++; asked > 200 {
+					t.Fatalf("%s was tried %d times", point, asked)
+				}
+				return "conflict"
+			})
+			w.up("e1", environment.Dedicated)
+			w.run(t, 3*time.Hour)
+			if e := w.store.envs["e1"]; e.State != environment.StateFailed {
+				t.Errorf("got %s %q; want failed", e.State, e.Message)
+			}
+			w.wantNothing(t)
+		})
+	}
+}
+
 func TestQuotaFailsBeforeAnythingIsSpent(t *testing.T) {
 	w := newWorld(never)
 	w.quota = "europe-west1 has 1 of 8 CPUs left and this needs 4."

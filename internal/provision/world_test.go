@@ -59,6 +59,8 @@ func (w *world) point(name string, do func() error) error {
 		panic(killed)
 	case "error":
 		return environment.Errorf(environment.CodeUnavailable, "The cloud does not answer.")
+	case "conflict":
+		return environment.Errorf(environment.CodeConflict, "Somebody else is at it.")
 	case "lost":
 		_ = do()
 		return &environment.Error{Code: environment.CodeUnavailable, Ambiguous: true, Message: "The answer was lost."}

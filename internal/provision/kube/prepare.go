@@ -24,7 +24,7 @@ var applyOptions = metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
 // account; on a shared cluster the tenant's bounds. It is idempotent, and the
 // mark that Observe reads as Prepared is written last.
 //
-// Errors: CodeConflict when the namespace belongs to somebody else (it is left
+// Errors: CodeForbidden when the namespace belongs to somebody else (it is left
 // alone; give the environment another one), CodeInvalid for bounds that are no
 // quantities, CodeUnavailable while an earlier namespace of the same name is
 // still going away (look again).
@@ -74,7 +74,7 @@ func (l *link) claimNamespace(ctx context.Context, p environment.Plan) error {
 	case ns.Status.Phase == corev1.NamespaceTerminating:
 		return environment.Errorf(environment.CodeUnavailable, sayTerminating)
 	case !isOurs(ns.Labels, p) && !(p.Dedicated && !p.Given && ns.Labels[labelManagedBy] == ""):
-		return environment.Errorf(environment.CodeConflict,
+		return environment.Errorf(environment.CodeForbidden,
 			"The namespace %s exists already and was not made for this environment; daskbot leaves it alone.", p.Namespace)
 	}
 	return nil

@@ -173,8 +173,8 @@ func TestPrepareShared(t *testing.T) {
 	}
 	stranger := p
 	stranger.Environment = "somebody-else"
-	if err := c.Prepare(ctx, target, stranger); environment.CodeOf(err) != environment.CodeConflict {
-		t.Errorf("got %v; want a conflict over another environment's namespace", err)
+	if err := c.Prepare(ctx, target, stranger); environment.CodeOf(err) != environment.CodeForbidden {
+		t.Errorf("got %v; want it refused over another environment's namespace", err)
 	}
 	p.Tenancy.CPU = "lots"
 	if err := c.Prepare(ctx, target, p); environment.CodeOf(err) != environment.CodeInvalid {
