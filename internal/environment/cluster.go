@@ -43,7 +43,8 @@ type Cluster struct {
 	// AskedAt is when the create request was recorded, which is before it is
 	// sent. Zero: nothing was ever asked of the cloud under this name.
 	AskedAt time.Time
-	// UnsureUntil is set while a create whose reply was lost may still appear.
+	// UnsureUntil is written before a create is sent and taken back by a clear
+	// reply: until then a cluster may appear that nobody sees yet.
 	UnsureUntil time.Time
 	// Operation is the cloud operation being waited for, by its bare id.
 	Operation string

@@ -100,7 +100,7 @@ func clusterAsked(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	case s.Failure != nil && !(c.State == StateReady && s.State.Usable()):
 		return failedAttempt(c, s.Failure)
 	case s.State == CloudAbsent:
-		return askedAndAbsent(c, s, now)
+		return askedAndAbsent(c, s)
 	case s.State == CloudStopping || s.State == CloudError:
 		return failedAttempt(c, Errorf(CodeUnavailable, "The cloud could not make the Kubernetes cluster."))
 	case s.State.Usable():
@@ -110,13 +110,13 @@ func clusterAsked(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	}
 }
 
-func askedAndAbsent(c Cluster, s SeenCluster, now time.Time) ClusterStep {
+func askedAndAbsent(c Cluster, s SeenCluster) ClusterStep {
 	switch {
 	case c.State == StateReady:
 		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable, "The Kubernetes cluster is gone; somebody deleted it.")}
-	case s.Operation == OperationRunning || now.Before(c.UnsureUntil):
+	case s.Operation == OperationRunning:
 		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the Kubernetes cluster to appear."}
-	default:
+	default: // also while it may yet appear: asking by the same name again meets it
 		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
 	}
 }

@@ -154,7 +154,7 @@ func TestNextCluster(t *testing.T) {
 		"asked, maybe on its way": {func(c *Cluster, s *ObservedCluster) {
 			fresh(c, s)
 			c.AskedAt, c.UnsureUntil = t0, t0.Add(time.Minute)
-		}, 0, ClusterWait},
+		}, 0, ClusterCreate},
 		"name taken by others": {func(c *Cluster, s *ObservedCluster) { c.State, s.Current.Mine = StatePending, false }, 0, ClusterElse},
 		"no machines": {func(c *Cluster, s *ObservedCluster) {
 			c.State, s.Current.State, s.Current.Failure = StateCreating, CloudError, stockout

@@ -47,36 +47,53 @@ func (r *Runner) short(ctx context.Context, p *clusterPass, why string) error {
 	return &environment.Error{Code: environment.CodeUnavailable, RetryAfter: quotaAgain, Message: "Waiting for room in the quota: " + why}
 }
 
-// unsure is for how long a create whose reply was lost may still appear.
-const unsure = 20 * time.Second
+// createAnswer is how long a create may go unanswered, and unsure how long after
+// that what it asked for may still appear.
+const (
+	createAnswer = 30 * time.Second
+	unsure       = 20 * time.Second
+)
 
-// clusterCreate records the intent, then asks. A crash in between leaves a
-// row that says "asked", which the next look compares with the cloud.
+// clusterCreate records the intent, then asks. Whatever happens to the answer,
+// the row says for how long a cluster may appear that nobody sees yet; only a
+// clear answer takes that back.
 func (r *Runner) clusterCreate(ctx context.Context, p *clusterPass) (clusterOutcome, error) {
 	done, ok := r.creates.take()
 	if !ok {
 		return clusterOutcome{noTurn: true}, nil
 	}
 	defer done()
-	if p.c.AskedAt.IsZero() {
-		asked := p.c
-		asked.AskedAt, asked.State, asked.PhaseSince = p.now, environment.StateCreating, p.now
-		if err := r.Store.Commit(ctx, environment.Change{Cluster: &asked}); err != nil {
-			return clusterOutcome{}, unrecorded{err}
-		}
-		p.c = asked
-		p.c.Version++
+	began := r.clock() // the look before this one took time, too
+	if err := r.intend(ctx, p, began); err != nil {
+		return clusterOutcome{}, unrecorded{err}
 	}
-	op, err := r.Clusters.Create(ctx, p.c)
+	asking, cancel := context.WithTimeout(ctx, createAnswer-r.clock().Sub(began))
+	defer cancel()
+	op, err := r.Clusters.Create(asking, p.c)
 	var e *environment.Error
 	if errors.As(err, &e) && e.Ambiguous {
-		r.log.WarnContext(ctx, "create unanswered", "cluster", p.c.Name, "reason", err.Error())
-		return clusterOutcome{edit: func(c *environment.Cluster) { c.UnsureUntil = p.now.Add(unsure) }}, nil
+		return clusterOutcome{}, err
 	}
+	p.c.UnsureUntil = time.Time{}
 	if err != nil {
 		return clusterOutcome{}, err
 	}
 	return clusterOutcome{edit: func(c *environment.Cluster) { c.Operation, c.Failure = op, nil }}, nil
+}
+
+// intend writes down that a create is about to be asked for.
+func (r *Runner) intend(ctx context.Context, p *clusterPass, now time.Time) error {
+	asked := p.c
+	asked.UnsureUntil = now.Add(createAnswer + unsure)
+	if asked.AskedAt.IsZero() {
+		asked.AskedAt, asked.State, asked.PhaseSince = p.now, environment.StateCreating, p.now
+	}
+	if err := r.Store.Commit(ctx, environment.Change{Cluster: &asked}); err != nil {
+		return err
+	}
+	p.c = asked
+	p.c.Version++
+	return nil
 }
 
 // clusterElse goes on under another name, in the next location; the old name

@@ -27,7 +27,11 @@ func (w *world) runner() *Runner {
 	if w.between != nil {
 		store = &crossing{w.store, w}
 	}
-	return New(Ports{Store: store, Clusters: w, Given: given{}, Workloads: kube{w}, Charts: charts{w}, Compute: compute{w}, Door: door{w}},
+	var cloud environment.Clusters = w
+	if w.cloud != nil {
+		cloud = w.cloud
+	}
+	return New(Ports{Store: store, Clusters: cloud, Given: given{}, Workloads: kube{w}, Charts: charts{w}, Compute: compute{w}, Door: door{w}},
 		Config{Installation: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: func() time.Time { return w.now }})
 }
 
@@ -378,6 +382,34 @@ func TestDownDuringUpAtEveryMoment(t *testing.T) {
 			t.Fatalf("down after %s: got %s; want deleted", after, got)
 		}
 		w.wantNothing(t)
+	}
+}
+
+// TestDownWhileACreateIsUnanswered: what may yet appear is waited for, whether
+// the answer never came or nobody was there to hear it.
+func TestDownWhileACreateIsUnanswered(t *testing.T) {
+	for name, silent := range map[string]bool{"no answer": false, "killed meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(never)
+			cloud := &late{world: w, silent: silent}
+			w.cloud = cloud
+			w.up("e1", environment.Dedicated)
+			for range 1000 {
+				w.run(t, time.Second)
+				if cloud.asked != nil {
+					break
+				}
+			}
+			w.down("e1")
+			w.run(t, time.Hour)
+			if e := w.store.envs["e1"]; e.State != environment.StateDeleted || !w.now.After(cloud.at) {
+				t.Errorf("it is %s at %s; want deleted, after %s", e.State, w.now, cloud.at)
+			}
+			if w.peak != 1 {
+				t.Errorf("%d clusters appeared; want the one that came late, and went", w.peak)
+			}
+			w.wantNothing(t)
+		})
 	}
 }
 
