@@ -20,7 +20,10 @@ type Environment struct {
 	Spec    Spec
 	// Good is the last Spec that reached ready; what a failed change falls
 	// back to. Nil before the first ready.
-	Good    *Spec
+	Good *Spec
+	// Former is the recipe that Good is of, while an upgrade is carried out;
+	// nil when that is Recipe. See Renew.
+	Former  *Former `json:",omitempty"`
 	Desired Desired
 
 	State   State

@@ -116,7 +116,7 @@ func GiveUp(e Environment, step Step) Step {
 	switch {
 	case e.Good == nil:
 		return Step{Kind: StepFail, Phase: step.Phase, Message: step.Failure.Message, Failure: step.Failure}
-	case !sameSpec(*e.Good, e.Spec):
+	case !sameSpec(*e.Good, e.Spec), e.former() != nil:
 		return Step{Kind: StepRollBack, Phase: step.Phase, Failure: step.Failure,
 			Message: "The change did not work and was taken back. " + step.Failure.Message}
 	default:

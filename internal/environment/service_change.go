@@ -276,9 +276,7 @@ func (s *Service) Upgrade(ctx context.Context, who Caller, id string, expect int
 		if !ok {
 			return Event{}, Errorf(CodeConflict, "The profile %s is no longer offered, so there is nothing to upgrade to.", e.Profile)
 		}
-		// Where it runs was decided when it was made; what runs is renewed.
-		e.Recipe.Releases, e.Recipe.Access, e.Recipe.Workers = p.Releases, p.Access, p.Workers
-		e.Spec.Versions = nil
+		e.Renew(p)
 		s.ownKey(e)
 		return changed(e, who, now, "Upgrading to the current "+p.Name+"."), nil
 	})

@@ -130,7 +130,7 @@ func (r *Runner) ready(ctx context.Context, p *pass) (outcome, error) {
 		e.URL, e.DashboardURL, e.Message = w.Address, w.DashboardAddress, message
 		e.ObservedGeneration, e.Failure = e.Generation, nil
 		good := e.Spec
-		e.Good = &good
+		e.Good, e.Former = &good, nil
 		note(e, held)
 		if firstTime {
 			e.ReadyAt = p.now
@@ -162,9 +162,8 @@ func (r *Runner) rollBack(_ context.Context, p *pass) (outcome, error) {
 	ev := r.event(p, environment.EventRolledBack, p.step.Message, why.Error())
 	return outcome{events: []environment.Event{ev}, edit: func(e *environment.Environment) {
 		e.Failure = &environment.Failure{Code: why.Code, Message: why.Message, Detail: why.Error(), Phase: p.step.Phase, At: p.now}
-		good := *e.Good
-		good.TTL, good.Until = e.Spec.TTL, e.Spec.Until
-		e.Spec, e.Message = good, p.step.Message
+		e.TakeBack()
+		e.Message = p.step.Message
 		e.Phase, e.PhaseSince = environment.PhaseInstall, p.now
 	}}, nil
 }

@@ -26,8 +26,8 @@ func decode(document string, noun any) error {
 
 // restoreValues gives the numbers in Helm values the types they have in YAML.
 // JSON alone would make every integer a float, which templates print as 1e+06.
-func restoreValues(p environment.Profile) {
-	for _, r := range p.Releases {
+func restoreValues(releases []environment.Release) {
+	for _, r := range releases {
 		for key, value := range r.Values {
 			r.Values[key] = restored(value)
 		}

@@ -35,6 +35,7 @@ func (r *recipes) decode(document string, e *environment.Environment) error {
 	if short, known, ok := r.cut(document); ok {
 		err := decode(short, e)
 		e.Recipe = known
+		restoreFormer(e)
 		return err
 	}
 	// The outer field goes before that of the environment.
@@ -45,12 +46,20 @@ func (r *recipes) decode(document string, e *environment.Environment) error {
 	if err := decode(document, &whole); err != nil || len(whole.Recipe) == 0 {
 		return err
 	}
+	restoreFormer(e)
 	if err := decode(string(whole.Recipe), &e.Recipe); err != nil {
 		return err
 	}
-	restoreValues(e.Recipe)
+	restoreValues(e.Recipe.Releases)
 	r.remember(recipe{string(whole.Recipe), e.Recipe})
 	return nil
+}
+
+// restoreFormer: what an upgrade replaced is rendered again when it is taken back.
+func restoreFormer(e *environment.Environment) {
+	if e.Former != nil {
+		restoreValues(e.Former.Releases)
+	}
 }
 
 // cut takes a recipe that is known out of a document.

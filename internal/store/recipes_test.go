@@ -25,6 +25,7 @@ func TestARecipeIsReadOnce(t *testing.T) {
 		{ID: "d", Recipe: hub(`A "Recipe":{} in it`), Message: `says "Recipe":{"name":"hub"}`},
 		{ID: "e", Owner: `"Recipe":{}`, Recipe: hub("A hub")},
 		{ID: "f"},
+		{ID: "g", Recipe: hub("A hub"), Former: &environment.Former{Generation: 2, Releases: hub("What ran").Releases}},
 	} {
 		document, err := encode(e)
 		if err != nil {
