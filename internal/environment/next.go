@@ -265,7 +265,7 @@ func nextDown(e Environment, seen Observed, now time.Time) Step {
 	case dedicated && c.Desired == Present:
 		return Step{Kind: StepRelease, Phase: PhaseTeardown, Message: "Deleting the Kubernetes cluster."}
 	case dedicated && c.DeletedAt.IsZero():
-		return Step{Kind: StepWait, Phase: PhaseTeardown, Message: "Waiting until the Kubernetes cluster is confirmed gone."}
+		return Step{Kind: StepWait, Phase: PhaseTeardown, Message: goingMessage(*c)}
 	case c.Given != "":
 		return Step{Kind: StepGone, Phase: PhaseGone}
 	case !seen.LeftoversKnown:
@@ -276,6 +276,13 @@ func nextDown(e Environment, seen Observed, now time.Time) Step {
 	default:
 		return Step{Kind: StepGone, Phase: PhaseGone}
 	}
+}
+
+func goingMessage(c Cluster) string {
+	if c.Message == unlabelled {
+		return unlabelled
+	}
+	return "Waiting until the Kubernetes cluster is confirmed gone."
 }
 
 // inside is the part of the way down that happens in Kubernetes. On a

@@ -86,38 +86,51 @@ func clusterUp(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 		return ClusterStep{Kind: ClusterQuota, Message: "Checking the project's quota."}
 	case c.AskedAt.IsZero() && seen.Current.State == CloudAbsent:
 		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
+	case c.State == StateReady:
+		return clusterKept(c, seen, now)
 	default:
-		return clusterAsked(c, seen, now)
+		return clusterAsked(c, seen.Current)
+	}
+}
+
+// unlabelled is what only people can mend.
+const unlabelled = "The Kubernetes cluster lost the labels that tell that daskbot made it; whoever runs daskbot must put them back."
+
+// clusterKept decides about one that was ready: somebody's work is on it, so it
+// is never left for another one, and what people must mend is waited for.
+func clusterKept(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
+	s := seen.Current
+	switch {
+	case s.State == CloudAbsent:
+		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable, "The Kubernetes cluster is gone; somebody deleted it.")}
+	case !s.Mine:
+		return ClusterStep{Kind: ClusterWait, Message: unlabelled}
+	case s.State.Usable():
+		return clusterUsable(c, seen, now)
+	case s.State == CloudStopping:
+		return ClusterStep{Kind: ClusterWait, Message: "The Kubernetes cluster is being deleted, and not by daskbot."}
+	default:
+		return ClusterStep{Kind: ClusterWait, Message: "Google Cloud says that the Kubernetes cluster does not work; whoever runs daskbot must look at it there, or have it deleted with `down`."}
 	}
 }
 
 // clusterAsked decides once a create was, or may have been, asked for.
-func clusterAsked(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
-	s := seen.Current
+func clusterAsked(c Cluster, s SeenCluster) ClusterStep {
 	switch {
 	case s.State != CloudAbsent && !s.Mine:
 		return ClusterStep{Kind: ClusterElse, Message: "That name is taken; trying another."}
-	case s.Failure != nil && !(c.State == StateReady && s.State.Usable()):
+	case s.Failure != nil:
 		return failedAttempt(c, s.Failure)
-	case s.State == CloudAbsent:
-		return askedAndAbsent(c, s)
+	case s.State == CloudAbsent && s.Operation == OperationRunning:
+		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the Kubernetes cluster to appear."}
+	case s.State == CloudAbsent: // also while it may yet appear: asking by the same name again meets it
+		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
 	case s.State == CloudStopping || s.State == CloudError:
 		return failedAttempt(c, Errorf(CodeUnavailable, "The cloud could not make the Kubernetes cluster."))
 	case s.State.Usable():
-		return clusterUsable(c, seen, now)
+		return ClusterStep{Kind: ClusterReady}
 	default:
 		return ClusterStep{Kind: ClusterWait, Message: progressMessage(s.Progress)}
-	}
-}
-
-func askedAndAbsent(c Cluster, s SeenCluster) ClusterStep {
-	switch {
-	case c.State == StateReady:
-		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable, "The Kubernetes cluster is gone; somebody deleted it.")}
-	case s.Operation == OperationRunning:
-		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the Kubernetes cluster to appear."}
-	default: // also while it may yet appear: asking by the same name again meets it
-		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
 	}
 }
 
@@ -138,9 +151,6 @@ func failedAttempt(c Cluster, why *Error) ClusterStep {
 }
 
 func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
-	if c.State != StateReady {
-		return ClusterStep{Kind: ClusterReady}
-	}
 	if step, ok := tidyAbandoned(c, seen); ok {
 		return step
 	}
@@ -157,9 +167,12 @@ func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	case len(c.Abandoned) > 0:
 		return ClusterStep{Kind: ClusterWait}
 	default:
-		return ClusterStep{Kind: ClusterRest}
+		return ClusterStep{Kind: ClusterRest, Message: clusterReady}
 	}
 }
+
+// clusterReady is what is said of a cluster with which all is well.
+const clusterReady = "The Kubernetes cluster is ready."
 
 func clusterDown(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	if step, ok := tidyAbandoned(c, seen); ok {
@@ -172,6 +185,8 @@ func clusterDown(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	switch {
 	case s.State == CloudAbsent && (s.Operation == OperationRunning || now.Before(c.UnsureUntil)):
 		return ClusterStep{Kind: ClusterWait, Message: "Making sure that nothing appears late."}
+	case s.State != CloudAbsent && !s.Mine && !c.ReadyAt.IsZero():
+		return ClusterStep{Kind: ClusterWait, Message: unlabelled} // it was ours, and costs
 	case (s.State == CloudAbsent || !s.Mine) && len(c.Abandoned) == 0:
 		return ClusterStep{Kind: ClusterDeleted}
 	case s.State == CloudAbsent || !s.Mine:

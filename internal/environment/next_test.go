@@ -167,6 +167,11 @@ func TestNextCluster(t *testing.T) {
 		"deleted by others": {func(_ *Cluster, s *ObservedCluster) { s.Current = SeenCluster{State: CloudAbsent} }, 0, ClusterFail},
 		"ceiling moved":     {func(c *Cluster, _ *ObservedCluster) { c.MaxNodes = 7 }, 0, ClusterResize},
 		"ceiling moving":    {func(c *Cluster, s *ObservedCluster) { c.MaxNodes, s.Current.Operation = 7, OperationRunning }, 0, ClusterWait},
+		"labels lost":       {func(_ *Cluster, s *ObservedCluster) { s.Current.Mine = false }, 0, ClusterWait},
+		"breaks while it is used": {func(_ *Cluster, s *ObservedCluster) {
+			s.Current.State, s.Current.Failure = CloudError, stockout
+		}, 0, ClusterWait},
+		"being deleted by others": {func(_ *Cluster, s *ObservedCluster) { s.Current.State = CloudStopping }, 0, ClusterWait},
 		"shared, unused for long": {func(c *Cluster, _ *ObservedCluster) {
 			c.Placement, c.IdleSince = Shared, t0.Add(-time.Hour)
 		}, 0, ClusterRetire},
@@ -187,6 +192,7 @@ func TestNextCluster(t *testing.T) {
 		"down, running":        {func(c *Cluster, _ *ObservedCluster) { c.Desired = Absent }, 0, ClusterDelete},
 		"down, going":          {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Current.State = Absent, CloudStopping }, 0, ClusterWait},
 		"down, name of others": {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Current.Mine = Absent, false }, 0, ClusterDeleted},
+		"down, labels lost": {func(c *Cluster, s *ObservedCluster) { c.Desired, c.ReadyAt, s.Current.Mine = Absent, t0, false }, 0, ClusterWait},
 		"down, earlier attempt unknown": {func(c *Cluster, s *ObservedCluster) {
 			c.Desired, s.Current = Absent, SeenCluster{State: CloudAbsent}
 			c.Abandoned, s.Abandoned = []ClusterAttempt{{Name: "dask-x"}}, []SeenCluster{{}}
