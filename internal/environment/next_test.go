@@ -192,7 +192,7 @@ func TestNextCluster(t *testing.T) {
 		"down, running":        {func(c *Cluster, _ *ObservedCluster) { c.Desired = Absent }, 0, ClusterDelete},
 		"down, going":          {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Current.State = Absent, CloudStopping }, 0, ClusterWait},
 		"down, name of others": {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Current.Mine = Absent, false }, 0, ClusterDeleted},
-		"down, labels lost": {func(c *Cluster, s *ObservedCluster) { c.Desired, c.ReadyAt, s.Current.Mine = Absent, t0, false }, 0, ClusterWait},
+		"down, labels lost":    {func(c *Cluster, s *ObservedCluster) { c.Desired, c.ReadyAt, s.Current.Mine = Absent, t0, false }, 0, ClusterWait},
 		"down, earlier attempt unknown": {func(c *Cluster, s *ObservedCluster) {
 			c.Desired, s.Current = Absent, SeenCluster{State: CloudAbsent}
 			c.Abandoned, s.Abandoned = []ClusterAttempt{{Name: "dask-x"}}, []SeenCluster{{}}

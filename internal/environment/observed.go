@@ -59,15 +59,18 @@ type Plan struct {
 	Installation string
 	ClusterName  string
 	ClusterID    string
-	Namespace    string
-	Dedicated    bool
-	Given        bool
-	Tenancy      Tenant
-	Releases     []Release
-	Access       Access
-	Credentials  Credentials
-	Workers      Workers
-	WantWorkers  int
+	// Project and Location are where its cluster is; "" for a given one.
+	Project     string
+	Location    string
+	Namespace   string
+	Dedicated   bool
+	Given       bool
+	Tenancy     Tenant
+	Releases    []Release
+	Access      Access
+	Credentials Credentials
+	Workers     Workers
+	WantWorkers int
 	// Google is the owner's Google account to bind, "" for none.
 	Google string
 	// Ceiling is how many nodes the cluster may grow to, 0 if unknown.

@@ -143,7 +143,7 @@ func PlanFor(e Environment, c Cluster, installation, google string) Plan {
 	}
 	return Plan{
 		Environment: e.ID, Owner: e.Owner, Course: e.Course, Installation: installation,
-		ClusterName: c.Name, ClusterID: c.ID, Namespace: e.Namespace,
+		ClusterName: c.Name, ClusterID: c.ID, Project: c.Project, Location: c.Location, Namespace: e.Namespace,
 		Dedicated: c.Placement == Dedicated, Given: c.Given != "",
 		Tenancy: e.Recipe.Tenancy, Releases: Render(e), Access: e.Recipe.Access,
 		Credentials: CredentialsOf(e), Workers: workers, WantWorkers: e.Spec.Workers,

@@ -19,7 +19,7 @@ type place struct{ project, region string }
 // one in the plan's namespace. Clusters outside Google Cloud leave nothing that
 // it could name.
 //
-// CodeUnavailable means that there are load balancers but nothing says in which
+// CodeUnavailable also means that there are load balancers but nothing says in which
 // project: the inventory is unknown, not empty.
 func (c *Client) Inventory(ctx context.Context, t environment.Target, p environment.Plan) ([]environment.Resource, error) {
 	l, err := c.link(t)
@@ -35,10 +35,6 @@ func (l *link) inventory(ctx context.Context, p environment.Plan) ([]environment
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := l.typed.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, err
-	}
 	var found []environment.Resource
 	for _, v := range held.volumes {
 		if disk, ok := diskOf(v); ok {
@@ -48,14 +44,15 @@ func (l *link) inventory(ctx context.Context, p environment.Plan) ([]environment
 	if len(held.balancers) == 0 {
 		return found, nil
 	}
-	at, ok := placeOf(nodes.Items, found)
+	at, ok, err := l.placeOf(ctx, p, found)
 	switch {
-	case ok:
-	case p.Given:
+	case err != nil:
+		return nil, err
+	case !ok && p.Given:
 		return found, nil
-	default:
+	case !ok:
 		return nil, environment.Errorf(environment.CodeUnavailable,
-			"The cluster has no nodes at the moment, so daskbot cannot say yet what belongs to it.")
+			"Nothing says where the cluster is, so daskbot cannot say yet what belongs to it.")
 	}
 	for _, s := range held.balancers {
 		found = append(found, balancerParts(s, at)...)
@@ -75,18 +72,27 @@ func diskOf(v corev1.PersistentVolume) (environment.Resource, bool) {
 	return environment.Resource{Kind: environment.KindDisk, Project: part[1], Location: part[3], Name: part[5]}, true
 }
 
-// placeOf reads the place from a node's provider id, gce://P/Z/NAME, or from a disk.
-func placeOf(nodes []corev1.Node, disks []environment.Resource) (place, bool) {
-	for _, n := range nodes {
+// placeOf is where the row says that the cluster is: its pool may be empty just
+// now. Of a given cluster it is read from a node's provider id, gce://P/Z/NAME,
+// or from a disk; nodes elsewhere have ids of other shapes.
+func (l *link) placeOf(ctx context.Context, p environment.Plan, disks []environment.Resource) (place, bool, error) {
+	if !p.Given && p.Project != "" && p.Location != "" {
+		return place{p.Project, regionOf(p.Location)}, true, nil
+	}
+	nodes, err := l.typed.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return place{}, false, err
+	}
+	for _, n := range nodes.Items {
 		rest, ok := strings.CutPrefix(n.Spec.ProviderID, "gce://")
 		if part := strings.Split(rest, "/"); ok && len(part) == 3 {
-			return place{part[0], regionOf(part[1])}, true
+			return place{part[0], regionOf(part[1])}, true, nil
 		}
 	}
 	for _, d := range disks {
-		return place{d.Project, regionOf(d.Location)}, true
+		return place{d.Project, regionOf(d.Location)}, true, nil
 	}
-	return place{}, false
+	return place{}, false, nil
 }
 
 // regionOf drops the zone's letter: europe-west1-b is in europe-west1.
