@@ -52,7 +52,11 @@ type Cluster struct {
 	QuotaChecked time.Time
 	// MaxNodes is what the autoscaler may grow the worker pool to; for a fixed
 	// pool, its size.
-	MaxNodes    int
+	MaxNodes int
+	// Sized is the size that was last asked for of a fixed pool; 0 for the
+	// shape's. How many nodes run says less: in a region it is rounded up to the
+	// zones, and a node that is repaired is missing from it.
+	Sized       int       `json:",omitempty"`
 	DeleteAfter time.Time // carried as a label, far beyond the expected life
 	CreatedAt   time.Time
 	ReadyAt     time.Time

@@ -156,9 +156,9 @@ func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	}
 	idle := time.Duration(c.Shape.IdleMinutes) * time.Minute
 	switch {
-	case seen.Current.MaxNodes != c.MaxNodes && seen.Current.Operation == OperationRunning:
+	case seen.Current.Operation == OperationRunning:
 		return ClusterStep{Kind: ClusterWait, Message: "Changing how far the cluster may grow."}
-	case seen.Current.MaxNodes != c.MaxNodes:
+	case resized(c, seen.Current):
 		return ClusterStep{Kind: ClusterResize, Message: "Changing how far the cluster may grow."}
 	case c.Placement == Shared && seen.Tenants == 0 && c.IdleSince.IsZero():
 		return ClusterStep{Kind: ClusterIdle}
@@ -168,6 +168,18 @@ func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 		return ClusterStep{Kind: ClusterWait}
 	default:
 		return ClusterStep{Kind: ClusterRest, Message: clusterReady}
+	}
+}
+
+// resized reports whether the pool is to become another size.
+func resized(c Cluster, s SeenCluster) bool {
+	switch {
+	case c.Shape.Autoscaled():
+		return s.MaxNodes != c.MaxNodes
+	case c.Sized == 0:
+		return c.MaxNodes != c.Shape.Nodes
+	default:
+		return c.MaxNodes != c.Sized || s.Operation == OperationFailed
 	}
 }
 

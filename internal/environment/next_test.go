@@ -167,7 +167,20 @@ func TestNextCluster(t *testing.T) {
 		"deleted by others": {func(_ *Cluster, s *ObservedCluster) { s.Current = SeenCluster{State: CloudAbsent} }, 0, ClusterFail},
 		"ceiling moved":     {func(c *Cluster, _ *ObservedCluster) { c.MaxNodes = 7 }, 0, ClusterResize},
 		"ceiling moving":    {func(c *Cluster, s *ObservedCluster) { c.MaxNodes, s.Current.Operation = 7, OperationRunning }, 0, ClusterWait},
-		"labels lost":       {func(_ *Cluster, s *ObservedCluster) { s.Current.Mine = false }, 0, ClusterWait},
+		"fixed in a region": {func(c *Cluster, s *ObservedCluster) { fixed(c, s) }, 0, ClusterRest},
+		"fixed, asked for more": {func(c *Cluster, s *ObservedCluster) {
+			fixed(c, s)
+			c.MaxNodes = 7
+		}, 0, ClusterResize},
+		"fixed, and growing": {func(c *Cluster, s *ObservedCluster) {
+			fixed(c, s)
+			c.MaxNodes, c.Sized, s.Current.Operation = 7, 7, OperationRunning
+		}, 0, ClusterWait},
+		"fixed, and could not grow": {func(c *Cluster, s *ObservedCluster) {
+			fixed(c, s)
+			c.MaxNodes, c.Sized, s.Current.Operation = 7, 7, OperationFailed
+		}, 0, ClusterResize},
+		"labels lost": {func(_ *Cluster, s *ObservedCluster) { s.Current.Mine = false }, 0, ClusterWait},
 		"breaks while it is used": {func(_ *Cluster, s *ObservedCluster) {
 			s.Current.State, s.Current.Failure = CloudError, stockout
 		}, 0, ClusterWait},
@@ -201,7 +214,7 @@ func TestNextCluster(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Cluster{ID: "x", Name: "dask-x", Placement: Dedicated, Desired: Present, State: StateReady, CreatedAt: t0, AskedAt: t0,
-				MaxNodes: 3, Shape: ClusterShape{Locations: []string{"a", "b"}, IdleMinutes: 30}}
+				MaxNodes: 3, Shape: ClusterShape{MaxNodes: 3, Locations: []string{"a", "b"}, IdleMinutes: 30}}
 			seen := ObservedCluster{Known: true, Current: running}
 			tt.edit(&c, &seen)
 			if got := NextCluster(c, seen, t0.Add(tt.at)); got.Kind != tt.want {
@@ -209,6 +222,12 @@ func TestNextCluster(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fixed is a pool of five that a region with three zones made six of.
+func fixed(c *Cluster, s *ObservedCluster) {
+	c.Shape.Nodes, c.Shape.MinNodes, c.Shape.MaxNodes, c.MaxNodes = 5, 5, 5, 5
+	s.Current.Nodes, s.Current.MaxNodes = 6, 6
 }
 
 func fresh(c *Cluster, s *ObservedCluster) {

@@ -114,7 +114,7 @@ func (r *Runner) clusterResize(ctx context.Context, p *clusterPass) (clusterOutc
 		return clusterOutcome{}, err
 	}
 	return clusterOutcome{tell: true, edit: func(c *environment.Cluster) {
-		c.Operation, c.Failure = op, nil
+		c.Operation, c.Failure, c.Sized = op, nil, p.c.MaxNodes
 	}}, nil
 }
 
