@@ -125,8 +125,10 @@ func clusterAsked(c Cluster, s SeenCluster) ClusterStep {
 		return ClusterStep{Kind: ClusterWait, Message: "Waiting for the Kubernetes cluster to appear."}
 	case s.State == CloudAbsent: // also while it may yet appear: asking by the same name again meets it
 		return ClusterStep{Kind: ClusterCreate, Message: "Asking for the Kubernetes cluster."}
-	case s.State == CloudStopping || s.State == CloudError:
+	case s.State == CloudError:
 		return failedAttempt(c, Errorf(CodeUnavailable, "The cloud could not make the Kubernetes cluster."))
+	case s.State == CloudStopping:
+		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable, "The Kubernetes cluster is being deleted, and not by daskbot.")}
 	case s.State.Usable():
 		return ClusterStep{Kind: ClusterReady}
 	default:
@@ -141,13 +143,18 @@ func progressMessage(p Progress) string {
 	return fmt.Sprintf("The Kubernetes cluster is being made (%d of %d parts).", min(p.Done, p.Total), p.Total)
 }
 
-// failedAttempt: out of machines means another place, anything else means no.
+// failedAttempt: out of machines means another place, a fault of the cloud's one
+// more try, anything else means no.
 func failedAttempt(c Cluster, why *Error) ClusterStep {
-	if why.Stockout && c.Attempt+1 < len(c.Shape.Locations) {
+	switch {
+	case why.Stockout && c.Attempt+1 < len(c.Shape.Locations):
 		return ClusterStep{Kind: ClusterElse, Failure: why,
 			Message: fmt.Sprintf("%s has no machines left; trying %s.", c.Location, c.Shape.Locations[c.Attempt+1])}
+	case !why.Stockout && why.Code == CodeUnavailable && c.Attempt == 0:
+		return ClusterStep{Kind: ClusterElse, Failure: why, Message: why.Message + " Trying once more."}
+	default:
+		return ClusterStep{Kind: ClusterFail, Failure: why}
 	}
-	return ClusterStep{Kind: ClusterFail, Failure: why}
 }
 
 func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {

@@ -140,6 +140,7 @@ func clusterGone(s *Observed) {
 
 func TestNextCluster(t *testing.T) {
 	stockout := &Error{Code: CodeUnavailable, Stockout: true, Message: "No machines."}
+	fault := &Error{Code: CodeUnavailable, Message: "The network was busy."}
 	running := SeenCluster{State: CloudRunning, Mine: true, MaxNodes: 3}
 	for name, tt := range map[string]struct {
 		edit func(*Cluster, *ObservedCluster)
@@ -161,6 +162,15 @@ func TestNextCluster(t *testing.T) {
 		}, 0, ClusterElse},
 		"no machines anywhere": {func(c *Cluster, s *ObservedCluster) {
 			c.State, c.Attempt, s.Current.State, s.Current.Failure = StateCreating, 1, CloudError, stockout
+		}, 0, ClusterFail},
+		"a fault of the cloud's": {func(c *Cluster, s *ObservedCluster) {
+			c.State, s.Current.State, s.Current.Failure = StateCreating, CloudError, fault
+		}, 0, ClusterElse},
+		"a fault of the cloud's, again": {func(c *Cluster, s *ObservedCluster) {
+			c.State, c.Attempt, s.Current.State, s.Current.Failure = StateCreating, 1, CloudError, fault
+		}, 0, ClusterFail},
+		"refused as it is": {func(c *Cluster, s *ObservedCluster) {
+			c.State, s.Current.State, s.Current.Failure = StateCreating, CloudError, &Error{Code: CodeInvalid, Message: "No."}
 		}, 0, ClusterFail},
 		"too long":          {func(c *Cluster, s *ObservedCluster) { c.State, s.Current.State = StateCreating, CloudProvisioning }, time.Hour, ClusterFail},
 		"running":           {func(c *Cluster, _ *ObservedCluster) { c.State = StateCreating }, 0, ClusterReady},

@@ -22,11 +22,12 @@ type Ports struct {
 	Door      environment.Door
 }
 
-// Limits bounds how much is asked of the cloud at once. Zero means the
-// default. Deletes have a limit of their own, so that they never wait for
-// creates.
+// Limits bounds how many requests are on their way at once. Zero means the
+// default. What was asked for is made side by side, so that a class takes hardly
+// longer than one. Deletes have a limit of their own, so that they never wait
+// for creates.
 type Limits struct {
-	Creates int // cluster creates under way; default 5, since concurrent creates edit one subnet
+	Creates int // cluster creates being asked for; default 5
 	Deletes int // cluster deletes being asked for; default 10
 	Helm    int // Helm actions; default 4, since each renders a chart in memory
 }
