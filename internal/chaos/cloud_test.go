@@ -71,7 +71,7 @@ func (c *cloud) Observe(_ context.Context, _ string, at environment.ClusterAttem
 		case !f.gone.IsZero():
 			s.State = environment.CloudStopping
 		case c.w.now.Before(f.readyAt):
-			s.State = environment.CloudProvisioning
+			s.State, s.Busy = environment.CloudProvisioning, "operation-1"
 		default:
 			s.State = environment.CloudRunning
 		}

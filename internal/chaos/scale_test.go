@@ -63,7 +63,7 @@ func (q *quick) Observe(_ context.Context, _ string, at environment.ClusterAttem
 	case !ok:
 		return environment.SeenCluster{State: environment.CloudAbsent}, nil
 	case time.Since(made) < clusterTakes:
-		return environment.SeenCluster{State: environment.CloudProvisioning, Mine: true, ClusterID: strings.TrimPrefix(at.Name, "dask-")}, nil
+		return environment.SeenCluster{State: environment.CloudProvisioning, Busy: "operation-1", Mine: true, ClusterID: strings.TrimPrefix(at.Name, "dask-")}, nil
 	default:
 		return environment.SeenCluster{State: environment.CloudRunning, Mine: true, ClusterID: strings.TrimPrefix(at.Name, "dask-"), Nodes: 1, MaxNodes: 3}, nil
 	}

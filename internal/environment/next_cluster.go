@@ -212,7 +212,7 @@ func clusterDown(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 		return ClusterStep{Kind: ClusterWait, Message: "Waiting until earlier attempts are gone."}
 	case s.State == CloudStopping:
 		return ClusterStep{Kind: ClusterWait, Message: "The Kubernetes cluster is being deleted."}
-	case s.State == CloudProvisioning:
+	case s.State == CloudProvisioning && s.underWay():
 		// A create cannot be cancelled and holds the cluster's lock.
 		return ClusterStep{Kind: ClusterWait, Message: "The cloud must finish making the Kubernetes cluster before it can be deleted."}
 	default:
@@ -227,7 +227,7 @@ func tidyAbandoned(c Cluster, seen ObservedCluster) (ClusterStep, bool) {
 			break
 		}
 		switch s := seen.Abandoned[i]; {
-		case s.State == CloudUnknown || s.State == CloudStopping || s.State == CloudProvisioning:
+		case s.State == CloudUnknown || s.State == CloudStopping || s.State == CloudProvisioning && s.underWay():
 			continue // nothing can be done about it now
 		case s.State == CloudAbsent && s.Operation != OperationRunning, s.State != CloudAbsent && !s.Mine:
 			return ClusterStep{Kind: ClusterForget, Attempt: at}, true

@@ -210,8 +210,19 @@ func TestNextCluster(t *testing.T) {
 			fresh(c, s)
 			c.Desired, c.UnsureUntil = Absent, t0.Add(time.Minute)
 		}, 0, ClusterWait},
-		"down, cloud silent":   {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Known = Absent, false }, 1000 * time.Hour, ClusterWait},
-		"down, being made":     {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Current.State = Absent, CloudProvisioning }, 0, ClusterWait},
+		"down, cloud silent": {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Known = Absent, false }, 1000 * time.Hour, ClusterWait},
+		"down, being made": {func(c *Cluster, s *ObservedCluster) {
+			c.Desired, s.Current.State, s.Current.Busy = Absent, CloudProvisioning, "operation-1"
+		}, 0, ClusterWait},
+		"down, left half made": {func(c *Cluster, s *ObservedCluster) {
+			c.Desired, s.Current.State, s.Current.Operation = Absent, CloudProvisioning, OperationFailed
+		}, 0, ClusterDelete},
+		"an earlier attempt is being made": {func(c *Cluster, s *ObservedCluster) {
+			c.Abandoned, s.Abandoned = []ClusterAttempt{{Name: "dask-x"}}, []SeenCluster{{State: CloudProvisioning, Mine: true, Busy: "operation-1"}}
+		}, 0, ClusterWait},
+		"an earlier attempt was left half made": {func(c *Cluster, s *ObservedCluster) {
+			c.Abandoned, s.Abandoned = []ClusterAttempt{{Name: "dask-x"}}, []SeenCluster{{State: CloudProvisioning, Mine: true}}
+		}, 0, ClusterDelete},
 		"down, running":        {func(c *Cluster, _ *ObservedCluster) { c.Desired = Absent }, 0, ClusterDelete},
 		"down, going":          {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Current.State = Absent, CloudStopping }, 0, ClusterWait},
 		"down, name of others": {func(c *Cluster, s *ObservedCluster) { c.Desired, s.Current.Mine = Absent, false }, 0, ClusterDeleted},

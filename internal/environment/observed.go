@@ -40,6 +40,10 @@ type SeenCluster struct {
 	MaxNodes int
 }
 
+// underWay reports whether the cloud is at work on the cluster. One that is
+// "provisioning" without that was left so by a create that failed.
+func (s SeenCluster) underWay() bool { return s.Busy != "" || s.Operation == OperationRunning }
+
 // OperationState is what became of a cloud operation.
 type OperationState string
 

@@ -128,7 +128,7 @@ func (w *world) Observe(_ context.Context, _ string, at environment.ClusterAttem
 		case !f.gone.IsZero():
 			s.State = environment.CloudStopping
 		case w.now.Before(f.readyAt):
-			s.State = environment.CloudProvisioning
+			s.State, s.Busy = environment.CloudProvisioning, "operation-1"
 		case f.failed:
 			s.State = environment.CloudError
 			s.Failure = &environment.Error{Code: environment.CodeUnavailable, Stockout: true, Message: "No machines left."}
