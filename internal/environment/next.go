@@ -83,8 +83,8 @@ func nextUp(e Environment, seen Observed, now time.Time) Step {
 	if step.Kind != StepWait && step.Kind != StepFail {
 		return step
 	}
-	if step.Kind == StepWait && !late(e, step.Phase, now) {
-		return step
+	if step.Kind == StepWait && (step.Phase == PhaseCluster || !late(e, step.Phase, now)) {
+		return step // of the cluster, its own row says when it takes too long
 	}
 	if step.Kind == StepFail && step.Phase == PhaseCluster {
 		step.Message = step.Failure.Message

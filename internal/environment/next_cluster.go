@@ -75,7 +75,7 @@ func nextGiven(c Cluster) ClusterStep {
 }
 
 func clusterUp(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
-	if c.State != StateReady && now.Sub(c.CreatedAt) > PhaseCluster.Limit() {
+	if c.State != StateReady && !(seen.Known && seen.Current.Mine && seen.Current.State.Usable()) && now.Sub(attemptedSince(c)) > PhaseCluster.Limit() {
 		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable,
 			"The cloud did not finish making the Kubernetes cluster within %s.", PhaseCluster.Limit())}
 	}
@@ -91,6 +91,15 @@ func clusterUp(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	default:
 		return clusterAsked(c, seen.Current)
 	}
+}
+
+// attemptedSince is since when the present attempt lasts: each is given the
+// whole time, and what is there in the end is not too late.
+func attemptedSince(c Cluster) time.Time {
+	if c.AskedAt.IsZero() {
+		return latest(c.CreatedAt, c.PhaseSince) // waiting to be asked for, first or again
+	}
+	return c.AskedAt
 }
 
 // unlabelled is what only people can mend.

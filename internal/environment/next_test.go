@@ -34,11 +34,14 @@ func TestNextUp(t *testing.T) {
 		want  StepKind
 		phase Phase
 	}{
-		"all well":          {func(*Environment, *Observed) {}, 0, StepRest, PhaseReady},
-		"all well again":    {func(e *Environment, _ *Observed) { e.Phase = PhaseAccess }, time.Hour, StepRest, PhaseReady},
-		"no versions yet":   {func(e *Environment, _ *Observed) { e.Spec.Versions = nil }, 0, StepResolve, PhaseQueued},
-		"not placed":        {func(_ *Environment, s *Observed) { s.Cluster = nil }, 0, StepPlace, PhaseQueued},
-		"cluster coming":    {func(_ *Environment, s *Observed) { s.Cluster.State = StateCreating }, 0, StepWait, PhaseCluster},
+		"all well":        {func(*Environment, *Observed) {}, 0, StepRest, PhaseReady},
+		"all well again":  {func(e *Environment, _ *Observed) { e.Phase = PhaseAccess }, time.Hour, StepRest, PhaseReady},
+		"no versions yet": {func(e *Environment, _ *Observed) { e.Spec.Versions = nil }, 0, StepResolve, PhaseQueued},
+		"not placed":      {func(_ *Environment, s *Observed) { s.Cluster = nil }, 0, StepPlace, PhaseQueued},
+		"cluster coming":  {func(_ *Environment, s *Observed) { s.Cluster.State = StateCreating }, 0, StepWait, PhaseCluster},
+		"cluster coming, for long": {func(e *Environment, s *Observed) {
+			e.Good, e.State, e.Phase, s.Cluster.State = nil, StateCreating, PhaseCluster, StateCreating
+		}, 2 * time.Hour, StepWait, PhaseCluster},
 		"API silent":        {func(_ *Environment, s *Observed) { s.Known = false }, 0, StepWait, PhaseAccess},
 		"not prepared":      {func(_ *Environment, s *Observed) { s.Workloads.Prepared = false }, 0, StepPrepare, PhaseAccess},
 		"release absent":    {func(_ *Environment, s *Observed) { s.Releases[0] = SeenRelease{Status: ReleaseAbsent} }, 0, StepConverge, PhaseInstall},
@@ -163,6 +166,15 @@ func TestNextCluster(t *testing.T) {
 		"no machines anywhere": {func(c *Cluster, s *ObservedCluster) {
 			c.State, c.Attempt, s.Current.State, s.Current.Failure = StateCreating, 1, CloudError, stockout
 		}, 0, ClusterFail},
+		"too long, but there now": {func(c *Cluster, _ *ObservedCluster) { c.State = StateCreating }, time.Hour, ClusterReady},
+		"too long to be asked":    {func(c *Cluster, s *ObservedCluster) { fresh(c, s) }, time.Hour, ClusterFail},
+		"an earlier attempt took long": {func(c *Cluster, s *ObservedCluster) {
+			c.State, c.Attempt, c.AskedAt, s.Current.State = StateCreating, 1, t0.Add(30*time.Minute), CloudProvisioning
+		}, time.Hour, ClusterWait},
+		"an earlier attempt took long, and the next waits": {func(c *Cluster, s *ObservedCluster) {
+			fresh(c, s)
+			c.Attempt, c.PhaseSince = 1, t0.Add(30*time.Minute)
+		}, time.Hour, ClusterQuota},
 		"a fault of the cloud's": {func(c *Cluster, s *ObservedCluster) {
 			c.State, s.Current.State, s.Current.Failure = StateCreating, CloudError, fault
 		}, 0, ClusterElse},

@@ -421,6 +421,24 @@ func TestDownDuringUpAtEveryMoment(t *testing.T) {
 	}
 }
 
+// TestMadeWhileNobodyLooked: what the cloud finished while daskbot was down is
+// taken, however long that was.
+func TestMadeWhileNobodyLooked(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Dedicated)
+	w.run(t, 10*time.Second)
+	if len(w.clusters) != 1 || w.store.clusters["e1"].State != environment.StateCreating {
+		t.Fatalf("got %+v; want a cluster in the making", w.store.clusters)
+	}
+	for job := range w.store.due {
+		w.store.due[job] = w.now.Add(2 * time.Hour)
+	}
+	w.run(t, 3*time.Hour)
+	if e := w.store.envs["e1"]; e.State != environment.StateReady || w.peak != 1 {
+		t.Errorf("got %s %q with %d clusters; want ready on the one", e.State, e.Message, w.peak)
+	}
+}
+
 // TestDownWhileACreateIsUnanswered: what may yet appear is waited for, whether
 // the answer never came or nobody was there to hear it.
 func TestDownWhileACreateIsUnanswered(t *testing.T) {
