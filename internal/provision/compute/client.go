@@ -15,7 +15,8 @@ import (
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
-// callTimeout bounds one port call, which may be several requests.
+// callTimeout bounds one port call, which may be several requests; of a look for
+// leftovers, which are many, each request.
 const callTimeout = 20 * time.Second
 
 // Config says which Compute Engine to talk to, and as whom.

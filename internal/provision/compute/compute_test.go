@@ -1,7 +1,9 @@
 package compute
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,6 +37,23 @@ func paths() map[environment.Resource]string {
 		resource(environment.KindAddress, "global", "a2"):               "global/addresses/a2",
 		resource(environment.KindDisk, "europe-west1-b", "pvc-1"):       "zones/europe-west1-b/disks/pvc-1",
 		resource(environment.KindDisk, "europe-west1", "pvc-2"):         "regions/europe-west1/disks/pvc-2",
+	}
+}
+
+// TestLooksGoSideBySide: one after the other, those of a few load balancers
+// would take longer than a look may when each answer takes seconds.
+func TestLooksGoSideBySide(t *testing.T) {
+	c, s := connect(t, map[string]any{"GET " + base + "global/addresses/a3": object{"name": "a3"}})
+	s.hold, s.full = looks, make(chan struct{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var recorded []environment.Resource
+	for i := range 2 * looks {
+		recorded = append(recorded, resource(environment.KindAddress, "global", fmt.Sprint("a", i%looks)))
+	}
+	left, err := c.Leftovers(ctx, "p", "", recorded)
+	if err != nil || !cmp.Equal(left, []environment.Resource{resource(environment.KindAddress, "global", "a3")}) || len(s.asked) != looks {
+		t.Errorf("got %v, %v after asking %d times; want the one that is there, asked once each", left, err, len(s.asked))
 	}
 }
 

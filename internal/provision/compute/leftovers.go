@@ -6,10 +6,19 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"golang.org/x/sync/errgroup"
 	api "google.golang.org/api/compute/v1"
 
 	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// A look is a request for each resource, a dozen for two load balancers. They
+// go side by side, and each has a bound of its own: a slow answer is an answer.
+const (
+	lookTimeout = 90 * time.Second
+	looks       = 8 // at once
 )
 
 // Leftovers returns those of the recorded resources that still exist, in the
@@ -22,7 +31,7 @@ import (
 // An error means unknown: that something could not be looked at, or that some
 // zone did not answer. It must not be read as "nothing is left".
 func (c *Client) Leftovers(ctx context.Context, project, clusterName string, recorded []environment.Resource) ([]environment.Resource, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	left, err := c.existing(ctx, recorded)
 	if err != nil {
@@ -83,13 +92,21 @@ func (c *Client) sharedParts(ctx context.Context, left []environment.Resource) (
 
 // existing keeps those that are there, each once.
 func (c *Client) existing(ctx context.Context, resources []environment.Resource) ([]environment.Resource, error) {
-	var left []environment.Resource
-	for _, r := range resources {
-		exists, err := c.exists(ctx, r)
-		if err != nil {
-			return nil, err
+	there := make([]bool, len(resources))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(looks)
+	for i, r := range resources {
+		if slices.Contains(resources[:i], r) {
+			continue
 		}
-		if exists && !slices.Contains(left, r) {
+		group.Go(func() (err error) { there[i], err = c.exists(groupCtx, r); return err })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var left []environment.Resource
+	for i, r := range resources {
+		if there[i] {
 			left = append(left, r)
 		}
 	}
@@ -97,6 +114,8 @@ func (c *Client) existing(ctx context.Context, resources []environment.Resource)
 }
 
 func (c *Client) exists(ctx context.Context, r environment.Resource) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	found, err := c.collection(r)
 	if err != nil {
 		return false, err

@@ -16,6 +16,10 @@ import (
 // 404 that names what was asked for, as Compute answers.
 type server struct {
 	answers map[string]any // a failure, or what is sent as JSON
+	// hold keeps every answer back until so many wait for theirs; 0 for none.
+	hold    int
+	waiting int
+	full    chan struct{}
 
 	mu    sync.Mutex
 	asked []string
@@ -37,7 +41,16 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asked = append(s.asked, what)
 	answer, ok := s.answers[r.Method+" "+r.URL.Path]
+	if s.waiting++; s.waiting == s.hold {
+		close(s.full)
+	}
 	s.mu.Unlock()
+	if s.hold > 0 {
+		select {
+		case <-s.full:
+		case <-r.Context().Done():
+		}
+	}
 	if r.Header.Get("Authorization") != "Bearer t0ken" {
 		answer, ok = failure{status: http.StatusUnauthorized, reason: "authError", message: "Invalid Credentials"}, true
 	}
