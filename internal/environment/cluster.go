@@ -53,6 +53,9 @@ type Cluster struct {
 	// MaxNodes is what the autoscaler may grow the worker pool to; for a fixed
 	// pool, its size.
 	MaxNodes int
+	// Room is how many nodes its pod addresses must do for, beyond the shape's:
+	// what `scale` may ask for later. They are given out once, when it is made.
+	Room int `json:",omitempty"`
 	// Sized is the size that was last asked for of a fixed pool; 0 for the
 	// shape's. How many nodes run says less: in a region it is rounded up to the
 	// zones, and a node that is repaired is missing from it.

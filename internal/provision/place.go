@@ -61,6 +61,9 @@ func newCluster(e environment.Environment, key string, now time.Time) environmen
 	} else {
 		c.ID = environment.NewID()
 	}
+	if e.Recipe.Workers.Kind == environment.WorkersNodes {
+		c.Room = e.Recipe.Workers.Max
+	}
 	life := max(e.Spec.TTL, e.ExpiresAt.Sub(now), e.Recipe.Policy.MaxTTL)
 	c.DeleteAfter = now.Add(life + graceBeforeDeleteAfter)
 	nameAttempt(&c, 0)

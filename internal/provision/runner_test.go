@@ -237,6 +237,20 @@ func TestAConflictOfTheWorldIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestAClusterHasRoomForWhatScaleMayAskFor: where workers are counted in nodes,
+// what may be asked for is more than the cluster begins with.
+func TestAClusterHasRoomForWhatScaleMayAskFor(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Dedicated)
+	w.edit("e1", func(e *environment.Environment) {
+		e.Recipe.Workers = environment.Workers{Kind: environment.WorkersNodes, Max: 20}
+	})
+	w.run(t, time.Hour)
+	if c := w.store.clusters["e1"]; c.State != environment.StateReady || c.Room != 20 {
+		t.Errorf("it is %s with room for %d nodes; want ready, and room for 20", c.State, c.Room)
+	}
+}
+
 func TestQuotaFailsBeforeAnythingIsSpent(t *testing.T) {
 	w := newWorld(never)
 	w.quota = "europe-west1 has 1 of 8 CPUs left and this needs 4."

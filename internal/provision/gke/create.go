@@ -48,7 +48,7 @@ func (c *Client) body(cl environment.Cluster, channel pb.ReleaseChannel_Channel)
 		Network:               c.defaults.Network,
 		Subnetwork:            c.defaults.Subnetwork,
 		IpAllocationPolicy: &pb.IPAllocationPolicy{
-			UseIpAliases: true, ClusterIpv4CidrBlock: podRange(max(cl.Shape.MaxNodes, cl.MaxNodes, cl.Shape.Nodes)),
+			UseIpAliases: true, ClusterIpv4CidrBlock: podRange(max(cl.Shape.MaxNodes, cl.MaxNodes, cl.Shape.Nodes, cl.Room)),
 		},
 		WorkloadIdentityConfig: &pb.WorkloadIdentityConfig{WorkloadPool: cl.Project + ".svc.id.goog"},
 		CostManagementConfig:   &pb.CostManagementConfig{Enabled: true},

@@ -86,6 +86,9 @@ func TestCreateFollowsTheShape(t *testing.T) {
 		"many nodes need more addresses": {
 			func(c *environment.Cluster) { c.Shape.MaxNodes = 16 },
 			func(c *pb.Cluster) any { return c.GetIpAllocationPolicy().GetClusterIpv4CidrBlock() }, "/19"},
+		"so does what scale may ask for later": {
+			func(c *environment.Cluster) { c.Room = 20 },
+			func(c *pb.Cluster) any { return c.GetIpAllocationPolicy().GetClusterIpv4CidrBlock() }, "/19"},
 		"a course's cluster names the course": {
 			func(c *environment.Cluster) { c.Environment, c.Course = "", "CS 101/α" },
 			func(c *pb.Cluster) any { return c.GetResourceLabels()["daskbot-course"] }, "cs-101--"},
