@@ -245,7 +245,8 @@ func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports
 	d.kube = kube.New(kube.Config{Log: d.log, Wrap: d.traces.Transport})
 	return provision.Ports{Clusters: d.cloud, Given: cfg, Compute: d.compute,
 		Workloads: d.kube,
-		Charts:    helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log, Span: d.traces.Span}),
+		Charts: helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log, Span: d.traces.Span,
+			Replica: d.store.Replica(), Lives: d.store.Lives}),
 		Door:      activity.NewDoor(http.DefaultTransport, knock)}, nil
 }
 

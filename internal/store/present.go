@@ -198,3 +198,19 @@ func column[T any](ctx context.Context, db *sql.DB, text string, args ...any) ([
 		return v, err
 	})
 }
+
+// Replica names this process among those on the database.
+func (s *Store) Replica() string { return s.replica }
+
+// Lives reports whether a replica lives, as far as the database sees: one whose
+// machine went silent does for some seconds more. On SQLite there is no other.
+func (s *Store) Lives(ctx context.Context, replica string) (bool, error) {
+	if s.back.exclusive {
+		return replica == s.replica, nil
+	}
+	living, err := column[int64](ctx, s.db, whoLives, presenceLock)
+	if err != nil {
+		return false, translate(fmt.Errorf("look which replicas live: %w", err))
+	}
+	return slices.Contains(living, int64(uint32(seat(replica)))), nil //nolint:gosec // the server shows it unsigned
+}

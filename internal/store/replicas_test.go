@@ -204,3 +204,43 @@ func TestReplicasHearEachOther(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhoLives: a replica is seen by others from when it works until it ends.
+func TestWhoLives(t *testing.T) {
+	url := freshPostgres(t)
+	one, two := open(t, url), open(t, url)
+	lives := func() bool {
+		t.Helper()
+		lives, err := one.Lives(t.Context(), two.Replica())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lives
+	}
+	if lives() {
+		t.Error("before it works: it is seen")
+	}
+	e := anEnvironment("e1")
+	commit(t, one, environment.Change{Environment: &e, Wake: wakeEnvironment(e.ID)})
+	ctx, cancel := context.WithCancel(t.Context())
+	works, ended := make(chan struct{}, 10), make(chan error, 1)
+	go func() {
+		ended <- two.Run(ctx, func(context.Context, environment.Job) (time.Duration, error) {
+			works <- struct{}{}
+			return 0, nil
+		})
+	}()
+	receive(t, works, "the pass")
+	if !lives() {
+		t.Error("while it works: it is not seen")
+	}
+	cancel()
+	if err := receive(t, ended, "Run to return"); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); lives(); { // the server forgets a connection in its own time
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("after its end: it is seen")
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -22,6 +23,10 @@ type Config struct {
 	// HookTimeout bounds each of a chart's hooks, such as the pulling of
 	// images before a hub is installed; default 10 min.
 	HookTimeout time.Duration
+	// Replica names this process on what it is at work on, and Lives says whether
+	// another one lives; nil when there are no others.
+	Replica string
+	Lives   func(ctx context.Context, replica string) (bool, error)
 	// HTTP fetches from repositories and registries; nil for a client with a
 	// timeout of two minutes.
 	HTTP *http.Client

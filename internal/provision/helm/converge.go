@@ -22,13 +22,16 @@ const maxHistory = 5
 // workloads, only for the chart's own hooks.
 //
 // The namespace must exist. What an earlier crash left pending is unlocked
-// first. When ctx ends before Helm does, the error is CodeUnavailable and Helm
+// first; what another replica that lives is at work on is waited for. When ctx ends before Helm does, the error is CodeUnavailable and Helm
 // goes on; asking again joins it. After any other error Observe tells what
 // Helm recorded: asking again tries again.
 func (c *Client) Converge(ctx context.Context, t environment.Target, namespace string, r environment.Release, hash string) error {
 	ch, err := c.load(ctx, r)
 	if err != nil {
 		return err
+	}
+	if err := c.afterOthers(ctx, t, namespace, r.Name); err != nil {
+		return translate("converge release "+r.Name, err)
 	}
 	err = c.alone(ctx, t, namespace, r.Name, func(ctx context.Context) error {
 		return c.converge(ctx, t, namespace, r, ch, hash)
@@ -42,6 +45,9 @@ func (c *Client) converge(ctx context.Context, t environment.Target, namespace s
 		return err
 	}
 	labels := map[string]string{labelHash: hash, labelChart: chartName(ch)}
+	if c.config.Replica != "" {
+		labels[labelReplica] = c.config.Replica
+	}
 	last, err := config.Releases.Last(r.Name)
 	switch {
 	case errors.Is(err, driver.ErrReleaseNotFound):
@@ -97,7 +103,7 @@ func (c *Client) span(ctx context.Context, name, releaseName, chart string) (con
 }
 
 // unlock marks a pending revision as failed. This runs in the release's turn,
-// so nobody in this process works on it: a crash left it.
+// after others: nobody who lives works on it, and a crash left it.
 func (c *Client) unlock(config *action.Configuration, last *release.Release) error {
 	if !last.Info.Status.IsPending() {
 		return nil

@@ -21,6 +21,8 @@ import (
 const (
 	labelHash  = "daskbot-hash"
 	labelChart = "daskbot-chart"
+	// labelReplica is the process that was at work on a revision.
+	labelReplica = "daskbot-replica"
 )
 
 const observeTimeout = 10 * time.Second
@@ -35,25 +37,34 @@ func (c *Client) Observe(ctx context.Context, t environment.Target, namespace, n
 }
 
 func (c *Client) observe(ctx context.Context, t environment.Target, namespace, name string) (environment.SeenRelease, error) {
-	config, err := restConfig(t)
-	if err != nil {
-		return environment.SeenRelease{}, unusable(err)
-	}
-	config.UserAgent = "daskbot"
-	client, err := metadata.NewForConfig(config)
-	if err != nil {
-		return environment.SeenRelease{}, unusable(err)
-	}
-	secrets := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
-	list, err := client.Resource(secrets).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,name=" + name})
+	records, err := c.records(ctx, t, namespace, name)
 	if err != nil {
 		return environment.SeenRelease{}, err
 	}
-	seen := newest(list.Items)
+	seen := newest(records)
 	if seen.Status != environment.ReleaseFailed && (seen.Chart != "" || seen.Status == environment.ReleaseAbsent) {
 		return seen, nil
 	}
 	return c.describe(t, namespace, name, seen)
+}
+
+// records are those of a release in Helm's storage, without what they hold.
+func (c *Client) records(ctx context.Context, t environment.Target, namespace, name string) ([]metav1.PartialObjectMetadata, error) {
+	config, err := restConfig(t)
+	if err != nil {
+		return nil, unusable(err)
+	}
+	config.UserAgent = "daskbot"
+	client, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, unusable(err)
+	}
+	secrets := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	list, err := client.Resource(secrets).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,name=" + name})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
 }
 
 // newest reads the labels of the last revision.

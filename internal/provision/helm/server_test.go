@@ -180,6 +180,40 @@ func TestPendingLeftByACrash(t *testing.T) {
 	}
 }
 
+// TestAnotherReplicaAtWorkIsWaitedFor: its pass may have ended while Helm goes
+// on there. Once it is dead, what it left is unlocked.
+func TestAnotherReplicaAtWorkIsWaitedFor(t *testing.T) {
+	s := newStage(t, "others")
+	alive := true
+	s.Client.config.Replica = "one"
+	s.Client.config.Lives = func(_ context.Context, replica string) (bool, error) { return replica == "two" && alive, nil }
+	r := s.shelf.release("tiny")
+	s.converge(t, r, "hash1")
+	config := s.configure(t)
+	last, err := config.Releases.Last("rel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.SetStatus(release.StatusPendingUpgrade, "at work")
+	last.Labels[labelReplica] = "two"
+	if err := config.Releases.Update(last); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := s.Converge(short, s.target, s.namespace, r, "hash2"); environment.CodeOf(err) != environment.CodeUnavailable {
+		t.Errorf("got %v; want it to wait for the other replica", err)
+	}
+	if got := s.seen(t).Status; got != environment.ReleasePending {
+		t.Errorf("got %s; want it left to the other replica", got)
+	}
+	alive = false
+	s.converge(t, r, "hash2")
+	if got := s.seen(t); got.Status != environment.ReleaseDeployed || got.Hash != "hash2" {
+		t.Errorf("got %+v; want it deployed after the other died", got)
+	}
+}
+
 // A hook that never ends stands for an image that takes long to pull: there
 // are no nodes here.
 func TestUninstallCutsAnInstallationShort(t *testing.T) {
