@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -187,70 +186,6 @@ func (w *world) wantNothing(t interface{ Fatalf(string, ...any) }) {
 	}
 }
 
-func TestStockoutGoesToTheNextLocation(t *testing.T) {
-	w := newWorld(never)
-	w.stock["a"] = true
-	w.up("e1", environment.Dedicated)
-	w.run(t, time.Hour)
-	if c := w.store.clusters["e1"]; c.State != environment.StateReady || c.Location != "b" || len(c.Abandoned) != 0 {
-		t.Fatalf("got %+v; want ready in b with nothing abandoned", c)
-	}
-	if len(w.clusters) != 1 {
-		t.Errorf("the cluster without machines is still there: %v", w.clusters)
-	}
-}
-
-func TestStockoutEverywhereFailsAndLeavesNothing(t *testing.T) {
-	w := newWorld(never)
-	w.stock["a"], w.stock["b"] = true, true
-	w.up("e1", environment.Dedicated)
-	w.run(t, 2*time.Hour)
-	if e := w.store.envs["e1"]; e.State != environment.StateFailed || !strings.Contains(e.Message, "machines") {
-		t.Fatalf("got %s %q; want failed for want of machines", e.State, e.Message)
-	}
-	w.wantNothing(t)
-}
-
-// TestAConflictOfTheWorldIsWaitedFor: only the store's means to read again at
-// once. What is in the way out there stays, and must neither be asked about
-// thousands of times a second nor for ever.
-func TestAConflictOfTheWorldIsWaitedFor(t *testing.T) {
-	for _, point := range []string{"prepare", "converge", "create"} {
-		t.Run(point, func(t *testing.T) {
-			asked := 0
-			w := newWorld(func(at string) string {
-				if at != point {
-					return ""
-				}
-				if asked++; asked > 200 {
-					t.Fatalf("%s was tried %d times", point, asked)
-				}
-				return "conflict"
-			})
-			w.up("e1", environment.Dedicated)
-			w.run(t, 3*time.Hour)
-			if e := w.store.envs["e1"]; e.State != environment.StateFailed {
-				t.Errorf("got %s %q; want failed", e.State, e.Message)
-			}
-			w.wantNothing(t)
-		})
-	}
-}
-
-// TestAClusterHasRoomForWhatScaleMayAskFor: where workers are counted in nodes,
-// what may be asked for is more than the cluster begins with.
-func TestAClusterHasRoomForWhatScaleMayAskFor(t *testing.T) {
-	w := newWorld(never)
-	w.up("e1", environment.Dedicated)
-	w.edit("e1", func(e *environment.Environment) {
-		e.Recipe.Workers = environment.Workers{Kind: environment.WorkersNodes, Max: 20}
-	})
-	w.run(t, time.Hour)
-	if c := w.store.clusters["e1"]; c.State != environment.StateReady || c.Room != 20 {
-		t.Errorf("it is %s with room for %d nodes; want ready, and room for 20", c.State, c.Room)
-	}
-}
-
 func TestQuotaFailsBeforeAnythingIsSpent(t *testing.T) {
 	w := newWorld(never)
 	w.quota = "europe-west1 has 1 of 8 CPUs left and this needs 4."
@@ -308,41 +243,6 @@ func TestBrokenChangeIsTakenBack(t *testing.T) {
 	w.run(t, time.Hour)
 	if e := w.store.envs["e1"]; e.State != environment.StateReady || e.Spec.Workers != 2 || e.ObservedGeneration != e.Generation {
 		t.Errorf("got %s with %d workers, generation %d of %d; want ready with 2", e.State, e.Spec.Workers, e.ObservedGeneration, e.Generation)
-	}
-}
-
-// TestBrokenUpgradeIsTakenBack: what the upgrade replaced runs again, and is
-// not kept for good once an upgrade worked.
-func TestBrokenUpgradeIsTakenBack(t *testing.T) {
-	w := newWorld(never)
-	w.up("e1", environment.Dedicated)
-	w.run(t, time.Hour)
-	was := w.store.envs["e1"]
-	upgrade := func(image string) {
-		profile := was.Recipe
-		profile.Releases = []environment.Release{{Name: "hub", Values: map[string]any{"n": "${workers}", "image": image}}}
-		w.edit("e1", func(e *environment.Environment) {
-			e.Renew(profile)
-			e.Generation, e.State = e.Generation+1, environment.StateUpdating
-			e.Phase, e.PhaseSince = environment.PhaseInstall, w.now
-		})
-	}
-	upgrade("broken")
-	w.broken = true
-	w.run(t, 21*time.Minute)
-	w.broken = false
-	w.run(t, time.Hour)
-	e := w.store.envs["e1"]
-	if diff := cmp.Diff(was.Recipe, e.Recipe); diff != "" {
-		t.Errorf("the recipe (-want +got):\n%s", diff)
-	}
-	if got := w.clusters["dask-e1"].releases["ns-e1/hub"].Hash; e.State != environment.StateReady || got != environment.ReleaseHash(environment.Render(was)[0]) {
-		t.Errorf("it is %s with release %s (%q); want ready with what ran before", e.State, got, e.Message)
-	}
-	upgrade("better")
-	w.run(t, time.Hour)
-	if e := w.store.envs["e1"]; e.State != environment.StateReady || e.Former != nil || e.Recipe.Releases[0].Values["image"] != "better" {
-		t.Errorf("got %s with %v, former %v; want ready with the better image, and no other kept", e.State, e.Recipe.Releases, e.Former)
 	}
 }
 
@@ -432,52 +332,6 @@ func TestDownDuringUpAtEveryMoment(t *testing.T) {
 			t.Fatalf("down after %s: got %s; want deleted", after, got)
 		}
 		w.wantNothing(t)
-	}
-}
-
-// TestMadeWhileNobodyLooked: what the cloud finished while daskbot was down is
-// taken, however long that was.
-func TestMadeWhileNobodyLooked(t *testing.T) {
-	w := newWorld(never)
-	w.up("e1", environment.Dedicated)
-	w.run(t, 10*time.Second)
-	if len(w.clusters) != 1 || w.store.clusters["e1"].State != environment.StateCreating {
-		t.Fatalf("got %+v; want a cluster in the making", w.store.clusters)
-	}
-	for job := range w.store.due {
-		w.store.due[job] = w.now.Add(2 * time.Hour)
-	}
-	w.run(t, 3*time.Hour)
-	if e := w.store.envs["e1"]; e.State != environment.StateReady || w.peak != 1 {
-		t.Errorf("got %s %q with %d clusters; want ready on the one", e.State, e.Message, w.peak)
-	}
-}
-
-// TestDownWhileACreateIsUnanswered: what may yet appear is waited for, whether
-// the answer never came or nobody was there to hear it.
-func TestDownWhileACreateIsUnanswered(t *testing.T) {
-	for name, silent := range map[string]bool{"no answer": false, "killed meanwhile": true} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(never)
-			cloud := &late{world: w, silent: silent}
-			w.cloud = cloud
-			w.up("e1", environment.Dedicated)
-			for range 1000 {
-				w.run(t, time.Second)
-				if cloud.asked != nil {
-					break
-				}
-			}
-			w.down("e1")
-			w.run(t, time.Hour)
-			if e := w.store.envs["e1"]; e.State != environment.StateDeleted || !w.now.After(cloud.at) {
-				t.Errorf("it is %s at %s; want deleted, after %s", e.State, w.now, cloud.at)
-			}
-			if w.peak != 1 {
-				t.Errorf("%d clusters appeared; want the one that came late, and went", w.peak)
-			}
-			w.wantNothing(t)
-		})
 	}
 }
 

@@ -85,35 +85,6 @@ func (w *world) Create(_ context.Context, c environment.Cluster) (op string, err
 	return op, err
 }
 
-// late is a cloud whose creates are answered late or never, and whose clusters
-// appear later than that.
-type late struct {
-	*world
-	silent bool // the process dies before there is any answer
-	asked  *environment.Cluster
-	at     time.Time
-}
-
-func (l *late) Create(_ context.Context, c environment.Cluster) (string, error) {
-	if l.asked == nil {
-		l.asked, l.at = &c, l.now.Add(createAnswer+10*time.Second)
-	}
-	if l.silent {
-		panic(killed)
-	}
-	l.now = l.now.Add(createAnswer)
-	return "", &environment.Error{Code: environment.CodeUnavailable, Ambiguous: true, Message: "No answer."}
-}
-
-func (l *late) Observe(ctx context.Context, project string, at environment.ClusterAttempt, op string) (environment.SeenCluster, error) {
-	if l.asked != nil && !l.now.Before(l.at) {
-		if _, there := l.clusters[l.asked.Name]; !there && l.asked.Name == at.Name && l.peak == 0 {
-			_, _ = l.world.Create(ctx, *l.asked)
-		}
-	}
-	return l.world.Observe(ctx, project, at, op)
-}
-
 func (w *world) Observe(_ context.Context, _ string, at environment.ClusterAttempt, _ string) (s environment.SeenCluster, err error) {
 	err = w.point("observe-cluster", func() error {
 		f, ok := w.clusters[at.Name]

@@ -1,0 +1,149 @@
+package provision
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/daskbot/daskbot/internal/environment"
+)
+
+// late is a cloud whose creates are answered late or never, and whose clusters
+// appear later than that.
+type late struct {
+	*world
+	silent bool // the process dies before there is any answer
+	asked  *environment.Cluster
+	at     time.Time
+}
+
+func (l *late) Create(_ context.Context, c environment.Cluster) (string, error) {
+	if l.asked == nil {
+		l.asked, l.at = &c, l.now.Add(createAnswer+10*time.Second)
+	}
+	if l.silent {
+		panic(killed)
+	}
+	l.now = l.now.Add(createAnswer)
+	return "", &environment.Error{Code: environment.CodeUnavailable, Ambiguous: true, Message: "No answer."}
+}
+
+func (l *late) Observe(ctx context.Context, project string, at environment.ClusterAttempt, op string) (environment.SeenCluster, error) {
+	if l.asked != nil && !l.now.Before(l.at) {
+		if _, there := l.clusters[l.asked.Name]; !there && l.asked.Name == at.Name && l.peak == 0 {
+			_, _ = l.world.Create(ctx, *l.asked)
+		}
+	}
+	return l.world.Observe(ctx, project, at, op)
+}
+
+// TestDownWhileACreateIsUnanswered: what may yet appear is waited for, whether
+// the answer never came or nobody was there to hear it.
+func TestDownWhileACreateIsUnanswered(t *testing.T) {
+	for name, silent := range map[string]bool{"no answer": false, "killed meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(never)
+			cloud := &late{world: w, silent: silent}
+			w.cloud = cloud
+			w.up("e1", environment.Dedicated)
+			for range 1000 {
+				w.run(t, time.Second)
+				if cloud.asked != nil {
+					break
+				}
+			}
+			w.down("e1")
+			w.run(t, time.Hour)
+			if e := w.store.envs["e1"]; e.State != environment.StateDeleted || !w.now.After(cloud.at) {
+				t.Errorf("it is %s at %s; want deleted, after %s", e.State, w.now, cloud.at)
+			}
+			if w.peak != 1 {
+				t.Errorf("%d clusters appeared; want the one that came late, and went", w.peak)
+			}
+			w.wantNothing(t)
+		})
+	}
+}
+
+// TestMadeWhileNobodyLooked: what the cloud finished while daskbot was down is
+// taken, however long that was.
+func TestMadeWhileNobodyLooked(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Dedicated)
+	w.run(t, 10*time.Second)
+	if len(w.clusters) != 1 || w.store.clusters["e1"].State != environment.StateCreating {
+		t.Fatalf("got %+v; want a cluster in the making", w.store.clusters)
+	}
+	for job := range w.store.due {
+		w.store.due[job] = w.now.Add(2 * time.Hour)
+	}
+	w.run(t, 3*time.Hour)
+	if e := w.store.envs["e1"]; e.State != environment.StateReady || w.peak != 1 {
+		t.Errorf("got %s %q with %d clusters; want ready on the one", e.State, e.Message, w.peak)
+	}
+}
+
+// TestAClusterHasRoomForWhatScaleMayAskFor: where workers are counted in nodes,
+// what may be asked for is more than the cluster begins with.
+func TestAClusterHasRoomForWhatScaleMayAskFor(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Dedicated)
+	w.edit("e1", func(e *environment.Environment) {
+		e.Recipe.Workers = environment.Workers{Kind: environment.WorkersNodes, Max: 20}
+	})
+	w.run(t, time.Hour)
+	if c := w.store.clusters["e1"]; c.State != environment.StateReady || c.Room != 20 {
+		t.Errorf("it is %s with room for %d nodes; want ready, and room for 20", c.State, c.Room)
+	}
+}
+
+func TestStockoutGoesToTheNextLocation(t *testing.T) {
+	w := newWorld(never)
+	w.stock["a"] = true
+	w.up("e1", environment.Dedicated)
+	w.run(t, time.Hour)
+	if c := w.store.clusters["e1"]; c.State != environment.StateReady || c.Location != "b" || len(c.Abandoned) != 0 {
+		t.Fatalf("got %+v; want ready in b with nothing abandoned", c)
+	}
+	if len(w.clusters) != 1 {
+		t.Errorf("the cluster without machines is still there: %v", w.clusters)
+	}
+}
+
+func TestStockoutEverywhereFailsAndLeavesNothing(t *testing.T) {
+	w := newWorld(never)
+	w.stock["a"], w.stock["b"] = true, true
+	w.up("e1", environment.Dedicated)
+	w.run(t, 2*time.Hour)
+	if e := w.store.envs["e1"]; e.State != environment.StateFailed || !strings.Contains(e.Message, "machines") {
+		t.Fatalf("got %s %q; want failed for want of machines", e.State, e.Message)
+	}
+	w.wantNothing(t)
+}
+
+// TestAConflictOfTheWorldIsWaitedFor: only the store's means to read again at
+// once. What is in the way out there stays, and must neither be asked about
+// thousands of times a second nor for ever.
+func TestAConflictOfTheWorldIsWaitedFor(t *testing.T) {
+	for _, point := range []string{"prepare", "converge", "create"} {
+		t.Run(point, func(t *testing.T) {
+			asked := 0
+			w := newWorld(func(at string) string {
+				if at != point {
+					return ""
+				}
+				if asked++; asked > 200 {
+					t.Fatalf("%s was tried %d times", point, asked)
+				}
+				return "conflict"
+			})
+			w.up("e1", environment.Dedicated)
+			w.run(t, 3*time.Hour)
+			if e := w.store.envs["e1"]; e.State != environment.StateFailed {
+				t.Errorf("got %s %q; want failed", e.State, e.Message)
+			}
+			w.wantNothing(t)
+		})
+	}
+}
