@@ -54,11 +54,12 @@ func openSQLite(path string) (*backend, error) {
 
 // sqliteURL asks for WAL, so that readers and the writer do not wait for each
 // other, and for full synchronisation: a row must survive a power cut before
-// money is spent on it.
+// money is spent on it. Each connection caches a MiB of pages, half of what it
+// would by itself: the system keeps the file's pages too, once for all.
 func sqliteURL(path, txlock string) string {
 	u := url.URL{Scheme: "file", Path: path}
 	return u.String() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_txlock=" + txlock
+		"&_pragma=foreign_keys(1)&_pragma=cache_size(-1024)&_txlock=" + txlock
 }
 
 // readOnlyURL is of a file that is only looked at, and never made.
