@@ -247,7 +247,7 @@ func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports
 		Workloads: d.kube,
 		Charts: helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log, Span: d.traces.Span,
 			Replica: d.store.Replica(), Lives: d.store.Lives}),
-		Door:      activity.NewDoor(http.DefaultTransport, knock)}, nil
+		Door: activity.NewDoor(http.DefaultTransport, knock)}, nil
 }
 
 // gkeConfig is what the configuration says about GKE.
