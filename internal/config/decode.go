@@ -137,15 +137,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 		d.report.add(path, "a secret is not written into this file; write {fromEnv: NAME} or {fromFile: PATH}")
 	case v.Type() == secretType:
 		v.Set(reflect.ValueOf(environment.NewSecret(n.Value)))
-	case v.Type() == durationType && mayBeOff[path] && isZero(n.Value):
-		v.SetInt(0)
 	case v.Type() == durationType:
-		dur, err := environment.ParseDuration(path, n.Value)
-		if err != nil {
-			d.report.add(path, "%q: %s", n.Value, environment.MessageOf(err))
-			return
-		}
-		v.SetInt(int64(dur))
+		d.duration(n.Value, v, path)
 	case v.Kind() == reflect.String:
 		v.SetString(n.Value)
 	default:
@@ -153,6 +146,19 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 			d.report.add(path, "%q is not %s", n.Value, kindName(v.Kind()))
 		}
 	}
+}
+
+func (d *decoder) duration(text string, v reflect.Value, path string) {
+	if mayBeOff[path] && isZero(text) {
+		v.SetInt(0)
+		return
+	}
+	dur, err := environment.ParseDuration(path, text)
+	if err != nil {
+		d.report.add(path, "%q: %s", text, environment.MessageOf(err))
+		return
+	}
+	v.SetInt(int64(dur))
 }
 
 // mayBeOff are the times of which 0s means something: for ever, or not at all.

@@ -211,14 +211,8 @@ func clusterDown(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	}
 	s := seen.Current
 	switch {
-	case s.State == CloudAbsent && (s.Operation == OperationRunning || now.Before(c.UnsureUntil)):
-		return ClusterStep{Kind: ClusterWait, Message: "Making sure that nothing appears late."}
-	case s.State != CloudAbsent && !s.Mine && !c.ReadyAt.IsZero():
-		return ClusterStep{Kind: ClusterWait, Message: unlabelled} // it was ours, and costs
-	case (s.State == CloudAbsent || !s.Mine) && len(c.Abandoned) == 0:
-		return ClusterStep{Kind: ClusterDeleted}
 	case s.State == CloudAbsent || !s.Mine:
-		return ClusterStep{Kind: ClusterWait, Message: "Waiting until earlier attempts are gone."}
+		return nothingOfOurs(c, s, now)
 	case s.State == CloudStopping:
 		return ClusterStep{Kind: ClusterWait, Message: "The Kubernetes cluster is being deleted."}
 	case s.State == CloudProvisioning && s.underWay():
@@ -226,6 +220,21 @@ func clusterDown(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 		return ClusterStep{Kind: ClusterWait, Message: "The cloud must finish making the Kubernetes cluster before it can be deleted."}
 	default:
 		return ClusterStep{Kind: ClusterDelete, Attempt: c.At(), Message: "Deleting the Kubernetes cluster."}
+	}
+}
+
+// nothingOfOurs decides on the way down where the cloud shows no cluster of ours
+// under the name: whether that is the end of it.
+func nothingOfOurs(c Cluster, s SeenCluster, now time.Time) ClusterStep {
+	switch {
+	case s.State == CloudAbsent && (s.Operation == OperationRunning || now.Before(c.UnsureUntil)):
+		return ClusterStep{Kind: ClusterWait, Message: "Making sure that nothing appears late."}
+	case s.State != CloudAbsent && !c.ReadyAt.IsZero():
+		return ClusterStep{Kind: ClusterWait, Message: unlabelled} // it was ours, and costs
+	case len(c.Abandoned) > 0:
+		return ClusterStep{Kind: ClusterWait, Message: "Waiting until earlier attempts are gone."}
+	default:
+		return ClusterStep{Kind: ClusterDeleted}
 	}
 }
 
