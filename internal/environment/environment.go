@@ -66,7 +66,8 @@ type Environment struct {
 	// KeepUntil is a lease: it counts as in use until then.
 	KeepUntil time.Time
 	// ClassOver is when a schedule ended its class: from then on it goes as soon
-	// as nobody uses it. Zero while there is none, and once a person keeps it.
+	// as nobody uses it. Zero while there is none, once a person keeps it, and once
+	// the next class has begun.
 	ClassOver time.Time
 	// CourseEnd is the end that its course sets: its owner left, or the course
 	// is over. Nil while there is none. Use does not put it off.

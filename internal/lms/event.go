@@ -90,8 +90,8 @@ func (e Event) about() string {
 
 // names are what senders call events, without case and separators, and with
 // one spelling of enrollment. "course completed" is none of them: Canvas and
-// Moodle say that of each student who is done, while the others go on. Moodle's user_enrolment_updated is none either: it
-// may be a suspension.
+// Moodle say that of each student who is done, while the others go on. Moodle's
+// user_enrolment_updated is none either: it may be a suspension.
 var names = namesOfKinds()
 
 func namesOfKinds() map[string]Kind {

@@ -22,9 +22,10 @@ const maxHistory = 5
 // workloads, only for the chart's own hooks.
 //
 // The namespace must exist. What an earlier crash left pending is unlocked
-// first; what another replica that lives is at work on is waited for. When ctx ends before Helm does, the error is CodeUnavailable and Helm
-// goes on; asking again joins it. After any other error Observe tells what
-// Helm recorded: asking again tries again.
+// first; what another replica that lives is at work on is waited for. When ctx
+// ends before Helm does, the error is CodeUnavailable and Helm goes on; asking
+// again joins it. After any other error Observe tells what Helm recorded: asking
+// again tries again.
 func (c *Client) Converge(ctx context.Context, t environment.Target, namespace string, r environment.Release, hash string) error {
 	ch, err := c.load(ctx, r)
 	if err != nil {
