@@ -26,9 +26,10 @@ type member struct {
 type directoryCache struct {
 	mu      sync.Mutex
 	members map[string]member
-	reading chan struct{}         // closed when the reading under way ends; nil when there is none
-	page    *slack.UserPagination // where it goes on after Slack asked to wait
-	due     time.Time             // when everybody is read again
+	zones   map[string]*time.Location // by name: few, and each holds a century of changes
+	reading chan struct{}             // closed when the reading under way ends; nil when there is none
+	page    *slack.UserPagination     // where it goes on after Slack asked to wait
+	due     time.Time                 // when everybody is read again
 }
 
 // How long what Slack said about a user is believed without asking again; how
@@ -53,29 +54,35 @@ func (d *directoryCache) get(user string) (member, bool) {
 }
 
 func (d *directoryCache) put(u slack.User, now time.Time) member {
-	m := member{at: now, zone: zoneOf(u), alien: u.IsBot || u.Deleted || u.IsStranger}
+	m := member{at: now, alien: u.IsBot || u.Deleted || u.IsStranger}
 	if u.IsEmailConfirmed { // an address anybody may claim proves nothing
 		m.email = u.Profile.Email
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.members == nil {
-		d.members = map[string]member{}
+		d.members, d.zones = map[string]member{}, map[string]*time.Location{}
 	}
+	m.zone = d.zoneOf(u)
 	d.members[u.ID] = m
 	return m
 }
 
 // zoneOf is a user's time zone; one that this machine does not know by its name
 // is as far from UTC as Slack says it is now.
-func zoneOf(u slack.User) *time.Location {
+func (d *directoryCache) zoneOf(u slack.User) *time.Location {
 	if u.TZ == "" {
 		return nil
 	}
-	if zone, err := time.LoadLocation(u.TZ); err == nil {
+	if zone, ok := d.zones[u.TZ]; ok {
 		return zone
 	}
-	return time.FixedZone(u.TZ, u.TZOffset)
+	zone, err := time.LoadLocation(u.TZ)
+	if err != nil {
+		return time.FixedZone(u.TZ, u.TZOffset)
+	}
+	d.zones[u.TZ] = zone
+	return zone
 }
 
 // begin a reading of everybody, where the last one was told to wait.

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/slack-go/slack"
+
 	"github.com/daskbot/daskbot/internal/environment"
 )
 
@@ -105,4 +107,25 @@ func TestWhoeverComesWhileEverybodyIsRead(t *testing.T) {
 			t.Errorf("somebody who is not a member: got %v; want unavailable", err)
 		}
 	})
+}
+
+// TestPeopleOfOneZoneShareIt: a workspace of ten thousand has a few zones, each
+// of which takes some 5 kB.
+func TestPeopleOfOneZoneShareIt(t *testing.T) {
+	var known directoryCache
+	at := func(id, zone string, offset int) *time.Location {
+		return known.put(slack.User{ID: id, TZ: zone, TZOffset: offset}, time.Time{}).zone
+	}
+	if a, b := at("U1", "Europe/Berlin", 3600), at("U2", "Europe/Berlin", 3600); a == nil || a != b {
+		t.Errorf("got %p and %p; want one zone", a, b)
+	}
+	// Of a name that is not known the distance is taken, as it is then.
+	for id, offset := range map[string]int{"U3": 3600, "U4": 7200} {
+		if _, got := time.Unix(0, 0).In(at(id, "Mars/Olympus", offset)).Zone(); got != offset {
+			t.Errorf("%s is %d seconds from UTC; want %d", id, got, offset)
+		}
+	}
+	if zone := at("U5", "", 0); zone != nil {
+		t.Errorf("got %v without a zone; want none", zone)
+	}
 }

@@ -21,8 +21,9 @@ import (
 const (
 	fieldManager = "daskbot"
 	userAgent    = "daskbot"
-	// A client nobody used for this long belongs to a cluster that is gone.
-	idleClient = time.Hour
+	// A client nobody used for this long belongs to a cluster that is gone: others
+	// are looked at every few minutes. Each holds some 40 kB.
+	idleClient = 10 * time.Minute
 )
 
 // Config is what a Client needs. Zero limits take the defaults.
