@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -149,7 +150,7 @@ func (d CourseDocument) course() (environment.Course, error) {
 		c.Notifications = append(c.Notifications, environment.Subscription{URL: s.URL, Events: s.Events})
 	}
 	for i, s := range d.Schedules {
-		spread, err := span(fmt.Sprintf("schedules[%d].spread", i), s.Spread)
+		spread, err := environment.ParseOptional(fmt.Sprintf("schedules[%d].spread", i), cmp.Or(s.Spread, "0s"))
 		if err != nil {
 			return c, err
 		}

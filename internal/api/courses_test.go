@@ -137,6 +137,8 @@ func TestWritingACourse(t *testing.T) {
 		"put, unknown field":      {"admin", "PUT", one, "application/json", "", `{"id":"de-2026","titel":"x"}`, 422, "titel"},
 		"put, bad member":         {"admin", "PUT", one, "application/json", "", `{"id":"de-2026","members":[7]}`, 422, "members"},
 		"put, bad length":         {"admin", "PUT", one, "application/json", "", `{"id":"de-2026","policy":{"ttl":"soon"}}`, 422, `"field":"policy.ttl"`},
+		"put, all at once":        {"admin", "PUT", one, "application/json", "", strings.Replace(doc, "10m", "0s", 1), 200, `"id":"de-2026"`},
+		"put, bad spread":         {"admin", "PUT", one, "application/json", "", strings.Replace(doc, "10m", "soon", 1), 422, `"field":"schedules[0].spread"`},
 		"put, bad end":            {"admin", "PUT", one, "application/json", "", `{"id":"de-2026","endsAt":"soon"}`, 422, `"field":"endsAt"`},
 		"roster":                  {"admin", "PUT", one + "/members", "application/json", "", `["x@example.edu",{"subject":"y"}]`, 200, `{"subject":"y"}`},
 		"roster, not a list":      {"admin", "PUT", one + "/members", "application/json", "", `{"a":1}`, 422, "list of members"},

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +56,11 @@ func (k *checker) url(path, value string, schemes ...string) {
 }
 
 func (k *checker) hostPort(path, value string) {
-	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(value)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
 		k.r.add(path, "%q is not host:port, such as 127.0.0.1:8080", value)
 	}
 }
@@ -256,17 +261,23 @@ func (l Limits) check(k *checker) {
 	k.atLeast("limits.rosterBytes", l.RosterBytes, 1024)
 }
 
+func (k *checker) prices(path string, prices map[string]float64) {
+	for key, price := range prices {
+		if !amount(price) {
+			k.r.add(path+"."+key, "%v is not a price in US dollars, for example 0.1", price)
+		}
+	}
+}
+
 func (c *Config) checkPricing(k *checker) {
 	p := c.Pricing
 	if !datePattern.MatchString(p.AsOf) {
 		k.r.add("pricing.asOf", "%q is not a date, such as 2026-07-30", p.AsOf)
 	}
-	for key, price := range map[string]float64{"management": p.Management, "forwardingRule": p.ForwardingRule, "address": p.Address,
-		"diskGbMonth": p.DiskGBMonth, "balancedGbMonth": p.BalancedGBMonth, "freeTierMonth": p.FreeTierMonth} {
-		if !amount(price) {
-			k.r.add("pricing."+key, "%v is not a price in US dollars, for example 0.1", price)
-		}
-	}
+	k.prices("pricing", map[string]float64{"management": p.Management, "forwardingRule": p.ForwardingRule, "address": p.Address,
+		"diskGbMonth": p.DiskGBMonth, "balancedGbMonth": p.BalancedGBMonth, "freeTierMonth": p.FreeTierMonth})
+	k.prices("pricing.machines", p.Machines)
+	k.prices("pricing.spot", p.Spot)
 	if p.Endpoint != "" {
 		k.url("pricing.endpoint", p.Endpoint, "http", "https")
 	}

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -271,9 +274,9 @@ func Parse(data []byte, name string, more ...Validator) (*Config, error) {
 
 func parse(data []byte, name string, from sources, more ...Validator) (*Config, error) {
 	r := newReport(name)
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, Problems{{File: name, Text: "is not YAML: " + yamlMessage(err)}}
+	doc, err := document(data)
+	if err != nil {
+		return nil, Problems{{File: name, Text: err.Error()}}
 	}
 	c := defaults()
 	c.file = name
@@ -292,6 +295,25 @@ func parse(data []byte, name string, from sources, more ...Validator) (*Config, 
 		return nil, err
 	}
 	return c, nil
+}
+
+// document reads the one document of a file; another would be left out silently.
+func document(data []byte) (doc yaml.Node, err error) {
+	documents := yaml.NewDecoder(bytes.NewReader(data))
+	if err := documents.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		return doc, errors.New("is not YAML: " + yamlMessage(err))
+	}
+	for {
+		var further yaml.Node
+		switch err := documents.Decode(&further); {
+		case errors.Is(err, io.EOF):
+			return doc, nil
+		case err != nil:
+			return doc, errors.New("is not YAML: " + yamlMessage(err))
+		case further.Content[0].Tag != "!!null": // nothing follows a last ---
+			return doc, fmt.Errorf("holds a second document, after the --- before line %d; put everything into one", further.Content[0].Line)
+		}
+	}
 }
 
 // resolvePaths makes relative paths count from the configuration file.

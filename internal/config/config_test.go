@@ -40,6 +40,19 @@ func TestMinimalConfigurationGetsDefaults(t *testing.T) {
 	}
 }
 
+// TestNothingAfterTheDocument: a file may end as a stream of documents does, and
+// may be empty.
+func TestNothingAfterTheDocument(t *testing.T) {
+	for _, text := range []string{minimal + "---\n", "---" + minimal + "...\n", "# nothing\n---" + minimal + "---\n# nothing more\n"} {
+		if _, err := Parse([]byte(text), "t.yaml"); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := Parse(nil, "t.yaml"); err == nil || strings.Contains(err.Error(), "YAML") {
+		t.Errorf("an empty file: got %v; want what is missing", err)
+	}
+}
+
 func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 	tests := []struct {
 		name, text string
@@ -76,6 +89,9 @@ func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 		{"a list for a map", minimal + "store: [a]", []string{"store: a list stands where keys are expected; known keys are url, key"}},
 		{"a word for a number", minimal + "limits: {workers: many}", []string{"limits.workers: \"many\" is not a whole number"}},
 		{"not YAML", "a: [", []string{"is not YAML"}},
+		{"not YAML later on", minimal + "---\na: [", []string{"is not YAML"}},
+		{"two documents", minimal + "---\nlog: {level: debug}", []string{"holds a second document, after the --- before line 4; put everything into one"}},
+		{"ports", minimal + "server: {addr: \":99999\", metricsAddr: \":\"}", []string{"server.addr: \":99999\" is not host:port", "server.metricsAddr: \":\" is not host:port"}},
 		{"unknown default profile", minimal + "profiles: {default: daskhb}", []string{"profiles.default: there is no profile \"daskhb\"; did you mean daskhub?"}},
 		{"profile key", minimal + "profiles:\n  define:\n    x:\n      extends: dask\n      cluster: {maxNode: 3}", []string{"t.yaml:7: profiles.define.x.cluster.maxNode: unknown key; did you mean"}},
 		{"profile value", minimal + "profiles:\n  define:\n    x:\n      extends: dask\n      cluster: {maxNodes: 3}", []string{"t.yaml:7: profiles.define.x.cluster.nodes: 5 nodes do not lie between"}},
@@ -111,7 +127,8 @@ func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 // 0s is written where it means something, and nowhere else.
 func TestZeroIsForEverWhereItIsDocumented(t *testing.T) {
 	for _, zero := range []string{"0", "0s", "0m"} {
-		c, err := Parse([]byte(minimal+"store: {keepEvents: "+zero+", keepDeliveries: "+zero+"}\nserver: {drainDelay: "+zero+"}"), "t.yaml")
+		c, err := Parse([]byte(minimal+"store: {keepEvents: "+zero+", keepDeliveries: "+zero+"}\nserver: {drainDelay: "+zero+"}\n"+
+			"courses: [{id: a}]\nschedules: [{name: s, course: a, cron: '0 8 * * *', action: up, spread: "+zero+"}]"), "t.yaml")
 		if err != nil {
 			t.Errorf("%s: %v", zero, err)
 			continue
@@ -120,7 +137,7 @@ func TestZeroIsForEverWhereItIsDocumented(t *testing.T) {
 			t.Errorf("%s: got %v, %v, %v; want 0", zero, c.Store.KeepEvents, c.Store.KeepDeliveries, c.Server.DrainDelay)
 		}
 	}
-	for _, text := range []string{"policy: {idle: 0s}", "reaper: {orphanGrace: 0s}", "server: {shutdownGrace: 0}", "store: {keepEvents: -1s}"} {
+	for _, text := range []string{"policy: {idle: 0s}", "reaper: {orphanGrace: 0s}", "server: {shutdownGrace: 0}", "store: {keepEvents: -1s}", "courses: [{id: a, policy: {idle: 0s}}]"} {
 		if _, err := Parse([]byte(minimal+text), "t.yaml"); err == nil {
 			t.Errorf("%s was taken", text)
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -149,11 +150,11 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 }
 
 func (d *decoder) duration(text string, v reflect.Value, path string) {
-	if mayBeOff[path] && isZero(text) {
-		v.SetInt(0)
-		return
+	parse := environment.ParseDuration
+	if mayBeOff[index.ReplaceAllString(path, "")] {
+		parse = environment.ParseOptional
 	}
-	dur, err := environment.ParseDuration(path, text)
+	dur, err := parse(path, text)
 	if err != nil {
 		d.report.add(path, "%q: %s", text, environment.MessageOf(err))
 		return
@@ -162,13 +163,12 @@ func (d *decoder) duration(text string, v reflect.Value, path string) {
 }
 
 // mayBeOff are the times of which 0s means something: for ever, or not at all.
+// The name of one in a list is without its place there.
 // Elsewhere, as in a policy, a 0 would be taken for nothing said.
-var mayBeOff = map[string]bool{"server.drainDelay": true, "store.keepEvents": true, "store.keepDeliveries": true}
+var mayBeOff = map[string]bool{"server.drainDelay": true, "store.keepEvents": true, "store.keepDeliveries": true, "schedules.spread": true}
 
-func isZero(text string) bool {
-	d, err := time.ParseDuration(text)
-	return err == nil && d == 0
-}
+// index is a place in a list.
+var index = regexp.MustCompile(`\[\d+\]`)
 
 func describe(n *yaml.Node) string {
 	switch n.Kind {

@@ -25,8 +25,8 @@ func TestPriceRegion(t *testing.T) {
 
 func TestPricingIsChecked(t *testing.T) {
 	_, err := Parse([]byte(minimal+"profiles: {default: x, define: {x: {title: x}}}\n"+
-		"pricing: {refresh: true, asOf: today, balancedGbMonth: -1, endpoint: here}"), "t.yaml")
-	for _, want := range []string{"pricing.asOf", "pricing.balancedGbMonth: -1 is not a price", `pricing.endpoint: "here" is not a URL`,
+		"pricing: {refresh: true, asOf: today, balancedGbMonth: -1, machines: {n1-standard-1: -2, e2-medium: 0.1}, spot: {e2-medium: .nan}, endpoint: here}"), "t.yaml")
+	for _, want := range []string{"pricing.asOf", "pricing.balancedGbMonth: -1 is not a price", "pricing.machines.n1-standard-1: -2 is not a price", "pricing.spot.e2-medium: NaN is not a price", `pricing.endpoint: "here" is not a URL`,
 		"pricing.refresh: needs to know where"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v; want %q", err, want)

@@ -46,6 +46,15 @@ func ParseDuration(field, text string) (time.Duration, error) {
 	return total, nil
 }
 
+// ParseOptional is ParseDuration for a time of which none means something, such
+// as for ever or all at once: it takes "0", with any unit, too.
+func ParseOptional(field, text string) (time.Duration, error) {
+	if d, err := time.ParseDuration(strings.TrimSpace(text)); err == nil && d == 0 {
+		return 0, nil
+	}
+	return ParseDuration(field, text)
+}
+
 // FormatDuration writes a duration as ParseDuration reads it, without zero
 // parts: "4h", "1d12h", "90s" as "1m30s". Less than a second is "0s".
 func FormatDuration(d time.Duration) string {

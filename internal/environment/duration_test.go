@@ -21,6 +21,19 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
+func TestParseOptional(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0": 0, "0s": 0, " 0m ": 0, "10m": 10 * time.Minute, "1d": 24 * time.Hour} {
+		if got, err := ParseOptional("spread", text); err != nil || got != want {
+			t.Errorf("ParseOptional(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "none", "-1s", "-0.5s"} {
+		if got, err := ParseOptional("spread", text); CodeOf(err) != CodeInvalid {
+			t.Errorf("ParseOptional(%q) = %v, %v; want an invalid error", text, got, err)
+		}
+	}
+}
+
 func TestFormatDuration(t *testing.T) {
 	for want, d := range map[string]time.Duration{
 		"4h": 4 * time.Hour, "1d12h": 36 * time.Hour, "1m30s": 90 * time.Second, "0s": 20 * time.Millisecond,
