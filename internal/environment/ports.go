@@ -87,8 +87,8 @@ type Change struct {
 	Replay *Replay
 	Token  *Token
 	Person *Person
-	// Released is somebody whose account goes over to Person, without it.
-	Released *Person
+	// Released are those whose accounts go over to Person, without them.
+	Released []Person
 	// Course is written whole, with its members. A second course that is bound
 	// to the same course of a learning platform is CodeConflict; a deleted one
 	// is bound to none.

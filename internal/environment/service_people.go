@@ -152,9 +152,9 @@ func (s *Service) Person(ctx context.Context, who Caller, subject string) (Perso
 // PutPerson stores identities. A project that was not linked before is linked
 // only if daskbot may act there; if not, CodeConflict with the commands that
 // grant it. Students may link a project, but not say who they are elsewhere:
-// that would let them take another's identity. An account of a learning platform
-// that somebody else had so far is no longer theirs: that is how two people
-// become one. With Once, one that is delivered again changes nothing, and answers
+// that would let them take another's identity. An account of Slack or of a
+// learning platform that somebody else had so far is no longer theirs: that is
+// how two people become one. With Once, one that is delivered again changes nothing, and answers
 // with the person as they are now.
 func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, error) {
 	old, err := s.Person(ctx, who, p.Subject)
@@ -178,12 +178,12 @@ func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, 
 			return p, err
 		}
 	}
-	holder, err := s.holderOf(ctx, p, old)
+	holders, err := s.holdersOf(ctx, p, old)
 	if err != nil {
 		return p, err
 	}
 	p.Version = old.Version
-	return s.storePerson(ctx, p, holder)
+	return s.storePerson(ctx, p, holders)
 }
 
 // poses says whether p claims other identities than are known.
@@ -191,7 +191,7 @@ func (p Person) poses(known Person) bool {
 	return p.Email != known.Email || p.SlackID != known.SlackID || p.LMSID != known.LMSID
 }
 
-func (s *Service) storePerson(ctx context.Context, p Person, released *Person) (Person, error) {
+func (s *Service) storePerson(ctx context.Context, p Person, released []Person) (Person, error) {
 	err := s.store.Commit(ctx, Change{Person: &p, Released: released, Replay: s.onceFor("", s.clock())})
 	if CodeOf(err) == CodeConflict { // perhaps by the same delivery, at the same moment
 		if done, failed := s.doneBefore(ctx, ""); failed == nil && done {
@@ -202,25 +202,50 @@ func (s *Service) storePerson(ctx context.Context, p Person, released *Person) (
 	return p, err
 }
 
-// holderOf is who had the account of a learning platform that p is to have,
-// without it; nil for nobody else.
-func (s *Service) holderOf(ctx context.Context, p, old Person) (*Person, error) {
-	if p.LMSID == "" || p.LMSID == old.LMSID {
+// holdersOf are those who had the accounts that p is to have, without them.
+func (s *Service) holdersOf(ctx context.Context, p, old Person) (holders []Person, err error) {
+	if p.SlackID != old.SlackID {
+		h, err := holderOf(ctx, "slackId", p.SlackID, s.store.PersonBySlack)
+		if err != nil {
+			return nil, err
+		}
+		holders = append(holders, h...)
+	}
+	if p.LMSID != old.LMSID {
+		h, err := holderOf(ctx, "lmsId", p.LMSID, s.store.PersonByLMS)
+		if err != nil {
+			return nil, err
+		}
+		holders = append(holders, h...)
+	}
+	for i, h := range holders {
+		if h.SlackID == p.SlackID {
+			holders[i].SlackID = ""
+		}
+		if h.LMSID == p.LMSID {
+			holders[i].LMSID = ""
+		}
+	}
+	return slices.CompactFunc(holders, func(a, b Person) bool { return a.Subject == b.Subject }), nil
+}
+
+// holderOf finds who has an account; nobody need have it.
+func holderOf(ctx context.Context, field, account string, find func(context.Context, string) (Person, error)) ([]Person, error) {
+	if account == "" {
 		return nil, nil
 	}
-	holder, err := s.store.PersonByLMS(ctx, p.LMSID)
+	holder, err := find(ctx, account)
 	switch CodeOf(err) {
 	case "":
+		return []Person{holder}, nil
 	case CodeNotFound:
 		return nil, nil
 	case CodeConflict:
-		return nil, &Error{Code: CodeConflict, Field: "lmsId", Err: err,
-			Message: "Several people are registered with the account " + clip(p.LMSID) + "; take it from all but one of them first."}
+		return nil, &Error{Code: CodeConflict, Field: field, Err: err,
+			Message: "Several people are registered with the account " + clip(account) + "; take it from all but one of them first."}
 	default:
 		return nil, err
 	}
-	holder.LMSID = ""
-	return &holder, nil
 }
 
 // CheckProject asks the cloud whether daskbot may act in the project.

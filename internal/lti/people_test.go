@@ -166,6 +166,31 @@ func (w *world) put(p environment.Person) {
 	}
 }
 
+// TestAnAccountIsOnePersons: whoever an admin gives it to has it, and nobody else;
+// the rest of whoever had it stays.
+func TestAnAccountIsOnePersons(t *testing.T) {
+	w := newWorld(t)
+	school := w.school.url + "#alice"
+	has := func(subject string, want environment.Person) {
+		t.Helper()
+		got, err := w.service.Person(t.Context(), admin, subject)
+		if err != nil || got.SlackID != want.SlackID || got.LMSID != want.LMSID || got.Email != want.Email {
+			t.Errorf("%s: got %+v, %v; want %+v", subject, got, err, want)
+		}
+	}
+	w.put(environment.Person{Subject: "ada", SlackID: "U1", Email: "ada@example.edu"})
+	w.put(environment.Person{Subject: "bob", LMSID: school})
+	w.put(environment.Person{Subject: "carol", SlackID: "U1", LMSID: school, Email: "carol@example.edu"})
+	has("ada", environment.Person{Email: "ada@example.edu"})
+	has("bob", environment.Person{})
+	has("carol", environment.Person{SlackID: "U1", LMSID: school, Email: "carol@example.edu"})
+	w.put(environment.Person{Subject: "dave", SlackID: "U1", LMSID: school})
+	has("carol", environment.Person{Email: "carol@example.edu"})
+	has("dave", environment.Person{SlackID: "U1", LMSID: school})
+	w.put(environment.Person{Subject: "dave", SlackID: "U2", LMSID: school}) // another of their own
+	has("dave", environment.Person{SlackID: "U2", LMSID: school})
+}
+
 // TestTwoPeopleWithOneAccount: a store from before has them. They are left out,
 // and keep nobody else out.
 func TestTwoPeopleWithOneAccount(t *testing.T) {

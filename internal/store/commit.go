@@ -33,7 +33,7 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, change environment.Change
 		func() error { return s.putCluster(ctx, tx, change.Cluster) },
 		func() error { return putReplay(ctx, tx, change.Replay) },
 		func() error { return s.putToken(ctx, tx, change.Token) },
-		func() error { return s.putPerson(ctx, tx, change.Released) },
+		func() error { return s.putPeople(ctx, tx, change.Released) },
 		func() error { return s.putPerson(ctx, tx, change.Person) },
 		func() error { return s.putCourse(ctx, tx, change.Course) },
 		func() error { return s.putNote(ctx, tx, change.Note) },

@@ -26,6 +26,15 @@ func (s *Store) putPerson(ctx context.Context, tx *sql.Tx, p *environment.Person
 	return put(ctx, tx, p.Version, insertPerson, updatePerson, p.Subject, p.Version, p.SlackID, strings.ToLower(p.Email), p.LMSID, document)
 }
 
+func (s *Store) putPeople(ctx context.Context, tx *sql.Tx, people []environment.Person) error {
+	for _, p := range people {
+		if err := s.putPerson(ctx, tx, &p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Person reads one by subject.
 func (s *Store) Person(ctx context.Context, subject string) (environment.Person, error) {
 	return s.person(ctx, `SELECT version, document FROM people WHERE subject = $1`, subject)

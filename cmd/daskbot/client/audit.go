@@ -3,9 +3,7 @@ package client
 import (
 	"context"
 	"io"
-	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -20,13 +18,13 @@ func (w World) audit() *cobra.Command {
 			"changed is in the events of its object. For admins.",
 		Example: "  daskbot audit --outcome forbidden\n  daskbot audit --object kq7wm2xd", Args: args(0, 0),
 	}, func(ctx context.Context, r *rest, out format, _ []string) error {
-		query := url.Values{"limit": {strconv.Itoa(limit)}}
+		query := url.Values{}
 		for name, value := range map[string]string{"actor": actor, "object": object, "outcome": outcome} {
 			if value != "" {
 				query.Set(name, value)
 			}
 		}
-		got, err := ask[api.List[api.AuditEntry]](ctx, r, http.MethodGet, "/audit?"+query.Encode(), nil)
+		got, err := first[api.AuditEntry](ctx, r, "/audit", query, limit)
 		if err != nil {
 			return err
 		}
@@ -35,7 +33,7 @@ func (w World) audit() *cobra.Command {
 	cmd.Flags().StringVar(&actor, "actor", "", "only what this person did")
 	cmd.Flags().StringVar(&object, "object", "", "only what was done to this")
 	cmd.Flags().StringVar(&outcome, "outcome", "", "only this outcome: ok, or the code of a refusal")
-	cmd.Flags().IntVar(&limit, "limit", 100, "how many at most")
+	howMany(cmd, &limit)
 	return cmd
 }
 

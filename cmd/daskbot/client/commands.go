@@ -149,3 +149,8 @@ func (w World) owner(ctx context.Context, r *rest) (string, error) {
 	}
 	return who.Subject, nil
 }
+
+// howMany is the flag of a list that may be long.
+func howMany(cmd *cobra.Command, count *int) {
+	cmd.Flags().IntVar(count, "limit", 100, "how many, the newest first; 0 for all")
+}

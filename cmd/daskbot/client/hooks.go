@@ -39,13 +39,13 @@ func (w World) listHooks() *cobra.Command {
 			"be carried out and waits for somebody to look; a copy of one that came before does nothing.",
 		Example: "  daskbot hooks list\n  daskbot hooks list --state parked", Args: args(0, 0),
 	}, func(ctx context.Context, r *rest, out format, _ []string) error {
-		query := url.Values{"limit": {strconv.Itoa(limit)}}
+		query := url.Values{}
 		for key, value := range map[string]string{"source": source, "state": state} {
 			if value != "" {
 				query.Set(key, value)
 			}
 		}
-		got, err := ask[api.List[api.Delivery]](ctx, r, http.MethodGet, "/hooks?"+query.Encode(), nil)
+		got, err := first[api.Delivery](ctx, r, "/hooks", query, limit)
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func (w World) listHooks() *cobra.Command {
 	})
 	cmd.Flags().StringVar(&source, "source", "", "only of this source")
 	cmd.Flags().StringVar(&state, "state", "", "only these: waiting, done, ignored or parked")
-	cmd.Flags().IntVar(&limit, "limit", 100, "how many, at most 1000")
+	howMany(cmd, &limit)
 	return cmd
 }
 

@@ -126,25 +126,13 @@ func (w World) events() *cobra.Command {
 }
 
 func (w World) listEvents(ctx context.Context, r *rest, out format, id string) error {
-	query, whole := url.Values{"limit": {"1000"}}, api.List[api.Event]{Items: []api.Event{}}
-	for {
-		page, err := ask[api.List[api.Event]](ctx, r, http.MethodGet, environmentPath(id, "events")+"?"+query.Encode(), nil)
-		if err != nil {
-			return err
-		}
-		whole.Items = append(whole.Items, page.Value.Items...)
-		if page.Value.Next == "" {
-			break
-		}
-		query.Set("after", page.Value.Next)
-	}
-	raw, err := json.Marshal(whole)
+	whole, err := all[api.Event](ctx, r, environmentPath(id, "events"), url.Values{"limit": {strconv.Itoa(longestPage)}})
 	if err != nil {
-		return fmt.Errorf("print events: %w", err)
+		return err
 	}
-	return out.print(w.Out, raw, func(o io.Writer) error {
+	return out.print(w.Out, whole.Raw, func(o io.Writer) error {
 		var lines [][]string
-		for _, e := range whole.Items {
+		for _, e := range whole.Value.Items {
 			lines = append(lines, []string{e.At.In(w.Zone).Format("2006-01-02 15:04:05"), e.Type, e.State, e.Phase, e.Actor, e.Message})
 		}
 		return rows(o, []string{"TIME", "TYPE", "STATE", "PHASE", "BY", "MESSAGE"}, lines)

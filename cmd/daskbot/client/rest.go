@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -184,28 +185,30 @@ func environmentPath(id string, more ...string) string {
 
 // all reads every page of a list and returns it as one.
 func all[T any](ctx context.Context, r *rest, path string, query url.Values) (answer[api.List[T]], error) {
-	var whole answer[api.List[T]]
-	var raws []json.RawMessage
-	for cursor := ""; ; {
-		if cursor != "" {
-			query.Set("cursor", cursor)
+	return first[T](ctx, r, path, query, 0)
+}
+
+// longestPage is the most that the daemon answers at once.
+const longestPage = 1000
+
+// first reads so many of a list, 0 for all of it, and returns them as one page.
+// Of a part its next tells whoever reads JSON where it goes on.
+func first[T any](ctx context.Context, r *rest, path string, query url.Values, count int) (whole answer[api.List[T]], err error) {
+	read := api.List[json.RawMessage]{Items: []json.RawMessage{}}
+	for more := true; more; {
+		if count > 0 {
+			query.Set("limit", strconv.Itoa(min(count-len(read.Items), longestPage)))
 		}
 		page, err := ask[api.List[json.RawMessage]](ctx, r, http.MethodGet, path+"?"+query.Encode(), nil)
 		if err != nil {
 			return whole, err
 		}
-		raws = append(raws, page.Value.Items...)
-		if cursor = page.Value.Next; cursor == "" {
-			break
-		}
+		read.Items, read.Next = append(read.Items, page.Value.Items...), page.Value.Next
+		query.Set("cursor", read.Next)
+		more = read.Next != "" && (count <= 0 || len(read.Items) < count)
 	}
-	if raws == nil {
-		raws = []json.RawMessage{}
-	}
-	raw, err := json.Marshal(api.List[json.RawMessage]{Items: raws})
-	if err != nil {
+	if whole.Raw, err = json.Marshal(read); err != nil {
 		return whole, fmt.Errorf("join pages: %w", err)
 	}
-	whole.Raw = raw
-	return whole, json.Unmarshal(raw, &whole.Value)
+	return whole, json.Unmarshal(whole.Raw, &whole.Value)
 }
