@@ -204,6 +204,11 @@ func TestAnotherReplicaAtWorkIsWaitedFor(t *testing.T) {
 	if err := s.Converge(short, s.target, s.namespace, r, "hash2"); environment.CodeOf(err) != environment.CodeUnavailable {
 		t.Errorf("got %v; want it to wait for the other replica", err)
 	}
+	shorter, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := s.Uninstall(shorter, s.target, s.namespace, "rel"); environment.CodeOf(err) != environment.CodeUnavailable {
+		t.Errorf("uninstall: got %v; want it to wait for the other replica", err)
+	}
 	if got := s.seen(t).Status; got != environment.ReleasePending {
 		t.Errorf("got %s; want it left to the other replica", got)
 	}
@@ -211,6 +216,9 @@ func TestAnotherReplicaAtWorkIsWaitedFor(t *testing.T) {
 	s.converge(t, r, "hash2")
 	if got := s.seen(t); got.Status != environment.ReleaseDeployed || got.Hash != "hash2" {
 		t.Errorf("got %+v; want it deployed after the other died", got)
+	}
+	if err := s.Uninstall(t.Context(), s.target, s.namespace, "rel"); err != nil || s.has(t, "rel-tiny") {
+		t.Errorf("uninstall: got %v, object %v; want nothing left", err, s.has(t, "rel-tiny"))
 	}
 }
 

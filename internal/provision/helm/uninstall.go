@@ -17,8 +17,9 @@ const deleteHookTimeout = 30 * time.Second
 
 // Uninstall removes the release and its history; absent is success. It does
 // not wait for the objects to be gone. An installation that is still at work
-// is cut short: its hooks are ended, so that it finishes now. Hooks that fail
-// do not keep a release alive.
+// is cut short: its hooks are ended, so that it finishes now, here or at another
+// replica, which is waited for: what it made after this would stay. Hooks that
+// fail do not keep a release alive.
 func (c *Client) Uninstall(ctx context.Context, t environment.Target, namespace, name string) error {
 	config, err := c.configuration(t, namespace)
 	if err != nil {
@@ -26,6 +27,9 @@ func (c *Client) Uninstall(ctx context.Context, t environment.Target, namespace,
 	}
 	if err := endHooks(config, name); err != nil {
 		return translate("end hooks of "+name, err)
+	}
+	if err := c.afterOthers(ctx, t, namespace, name); err != nil {
+		return translate("uninstall release "+name, err)
 	}
 	err = c.alone(ctx, t, namespace, name, func(context.Context) error {
 		return c.uninstall(config, name)
