@@ -56,13 +56,15 @@ const (
 
 // clusterCreate records the intent, then asks. Whatever happens to the answer,
 // the row says for how long a cluster may appear that nobody sees yet; only a
-// clear answer takes that back.
+// clear answer takes that back. A refusal says nothing about an earlier request,
+// whose answer was lost: that one may still be carried out.
 func (r *Runner) clusterCreate(ctx context.Context, p *clusterPass) (clusterOutcome, error) {
 	done, ok := r.creates.take()
 	if !ok {
 		return clusterOutcome{noTurn: true}, nil
 	}
 	defer done()
+	earlier := p.c.UnsureUntil
 	began := r.clock() // the look before this one took time, too
 	if err := r.intend(ctx, p, began); err != nil {
 		return clusterOutcome{}, unrecorded{err}
@@ -74,11 +76,11 @@ func (r *Runner) clusterCreate(ctx context.Context, p *clusterPass) (clusterOutc
 	if errors.As(err, &e) && e.Ambiguous {
 		return clusterOutcome{}, err
 	}
-	p.c.UnsureUntil = time.Time{}
 	if err != nil {
+		p.c.UnsureUntil = earlier
 		return clusterOutcome{}, err
 	}
-	return clusterOutcome{edit: func(c *environment.Cluster) { c.Operation, c.Failure = op, nil }}, nil
+	return clusterOutcome{edit: func(c *environment.Cluster) { c.Operation, c.Failure, c.UnsureUntil = op, nil, time.Time{} }}, nil
 }
 
 // intend writes down that a create is about to be asked for.

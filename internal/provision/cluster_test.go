@@ -13,14 +13,18 @@ import (
 // appear later than that.
 type late struct {
 	*world
-	silent bool // the process dies before there is any answer
+	silent bool  // the process dies before there is any answer
+	later  error // what is said clearly to those who ask again; nil for no answer either
 	asked  *environment.Cluster
 	at     time.Time
+	tries  int
 }
 
 func (l *late) Create(_ context.Context, c environment.Cluster) (string, error) {
-	if l.asked == nil {
+	if l.tries++; l.asked == nil {
 		l.asked, l.at = &c, l.now.Add(createAnswer+10*time.Second)
+	} else if l.later != nil {
+		return "", l.later
 	}
 	if l.silent {
 		panic(killed)
@@ -39,17 +43,28 @@ func (l *late) Observe(ctx context.Context, project string, at environment.Clust
 }
 
 // TestDownWhileACreateIsUnanswered: what may yet appear is waited for, whether
-// the answer never came or nobody was there to hear it.
+// the answer never came, nobody was there to hear it, or asking once more was
+// refused: that says nothing about the first time.
 func TestDownWhileACreateIsUnanswered(t *testing.T) {
-	for name, silent := range map[string]bool{"no answer": false, "killed meanwhile": true} {
+	slower := environment.Errorf(environment.CodeUnavailable, "Slow down.")
+	full := environment.Errorf(environment.CodeQuota, "The quota is used up.")
+	for name, tt := range map[string]struct {
+		cloud late
+		tries int
+	}{
+		"no answer":        {late{}, 1},
+		"killed meanwhile": {late{silent: true}, 1},
+		"then slowed down": {late{later: slower}, 2},
+		"then refused":     {late{later: full}, 2},
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(never)
-			cloud := &late{world: w, silent: silent}
-			w.cloud = cloud
+			cloud := &tt.cloud
+			cloud.world, w.cloud = w, cloud
 			w.up("e1", environment.Dedicated)
 			for range 1000 {
 				w.run(t, time.Second)
-				if cloud.asked != nil {
+				if cloud.tries == tt.tries {
 					break
 				}
 			}
