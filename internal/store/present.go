@@ -156,7 +156,7 @@ func (s *Store) takeOver(ctx context.Context, gone *missing) error {
 	}
 	still := missing{}
 	for _, w := range working {
-		if slices.Contains(living, int64(uint32(seat(w.String)))) { //nolint:gosec // the server shows it unsigned
+		if seated(living, w.String) {
 			continue
 		}
 		since, known := (*gone)[w.String]
@@ -202,15 +202,34 @@ func column[T any](ctx context.Context, db *sql.DB, text string, args ...any) ([
 // Replica names this process among those on the database.
 func (s *Store) Replica() string { return s.replica }
 
-// Lives reports whether a replica lives, as far as the database sees: one whose
-// machine went silent does for some seconds more. On SQLite there is no other.
+// Lives reports whether a replica lives. It takes absentFor to say that one does
+// not, since one that lost its connection is not seen either until it has another.
+// On SQLite there is no other.
 func (s *Store) Lives(ctx context.Context, replica string) (bool, error) {
 	if s.back.exclusive {
 		return replica == s.replica, nil
 	}
-	living, err := column[int64](ctx, s.db, whoLives, presenceLock)
-	if err != nil {
-		return false, translate(fmt.Errorf("look which replicas live: %w", err))
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for began := time.Now(); ; {
+		living, err := column[int64](ctx, s.db, whoLives, presenceLock)
+		switch {
+		case err != nil:
+			return false, translate(fmt.Errorf("look which replicas live: %w", err))
+		case seated(living, replica):
+			return true, nil
+		case time.Since(began) >= absentFor:
+			return false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, translate(ctx.Err())
+		case <-tick.C:
+		}
 	}
-	return slices.Contains(living, int64(uint32(seat(replica)))), nil //nolint:gosec // the server shows it unsigned
+}
+
+// seated reports whether a replica's lock is among those of the living.
+func seated(living []int64, replica string) bool {
+	return slices.Contains(living, int64(uint32(seat(replica)))) //nolint:gosec // the server shows it unsigned
 }

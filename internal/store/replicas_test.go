@@ -205,8 +205,10 @@ func TestReplicasHearEachOther(t *testing.T) {
 	}
 }
 
-// TestWhoLives: a replica is seen by others from when it works until it ends.
+// TestWhoLives: a replica is seen by others while it works, also right after it
+// lost the connection by which it is, and not after its end.
 func TestWhoLives(t *testing.T) {
+	t.Parallel()
 	url := freshPostgres(t)
 	one, two := open(t, url), open(t, url)
 	lives := func() bool {
@@ -216,9 +218,6 @@ func TestWhoLives(t *testing.T) {
 			t.Fatal(err)
 		}
 		return lives
-	}
-	if lives() {
-		t.Error("before it works: it is seen")
 	}
 	e := anEnvironment("e1")
 	commit(t, one, environment.Change{Environment: &e, Wake: wakeEnvironment(e.ID)})
@@ -234,6 +233,10 @@ func TestWhoLives(t *testing.T) {
 	if !lives() {
 		t.Error("while it works: it is not seen")
 	}
+	cutOff(t, url)
+	if !lives() {
+		t.Error("right after its connection was lost: it is taken for dead")
+	}
 	cancel()
 	if err := receive(t, ended, "Run to return"); err != nil {
 		t.Fatal(err)
@@ -242,5 +245,17 @@ func TestWhoLives(t *testing.T) {
 		if time.Since(began) > 10*time.Second {
 			t.Fatal("after its end: it is seen")
 		}
+	}
+}
+
+// cutOff ends the connections by which replicas are seen, as a database that
+// starts again does, or a network that forgets one.
+func cutOff(t *testing.T, url string) {
+	t.Helper()
+	const text = `SELECT COUNT(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1684108139
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+	var ended int
+	if err := raw(t, "pgx", url).QueryRowContext(t.Context(), text).Scan(&ended); err != nil || ended != 1 {
+		t.Fatalf("got %d, %v; want one connection ended", ended, err)
 	}
 }
