@@ -1,8 +1,10 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/daskbot/daskbot/internal/config"
 	"github.com/daskbot/daskbot/internal/environment"
 	"github.com/daskbot/daskbot/internal/reaper"
 	"github.com/daskbot/daskbot/internal/store/storetest"
@@ -110,6 +113,32 @@ func TestWhenTheLastRunWasIsAlwaysTold(t *testing.T) {
 	counts.observe(reaper.Report{At: time.Unix(1_800_000_000, 0)})
 	flow.sweep(environment.Orphans{At: time.Unix(1_800_000_000, 0)})
 	told(1_800_000_000)
+}
+
+// TestWithoutACloudNoSweepIsMissed: where only clusters are given nothing is swept,
+// and an alert that hears 0 as never would go on for ever.
+func TestWithoutACloudNoSweepIsMissed(t *testing.T) {
+	cfg, err := config.Parse([]byte(`
+store: {url: "sqlite:`+filepath.Join(t.TempDir(), "daskbot.db")+`"}
+auth: {adminTokenFile: ""}
+gke: {installation: test, tokenFrom: static, staticToken: {fromEnv: TEST_TOKEN, default: token}, endpoint: "127.0.0.1:1", insecure: true}
+clusters: {lab: {inCluster: true}}
+profiles: {default: lab, define: {lab: {extends: dask-shared, given: lab}}}
+`), "test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := wire(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.close)
+	if _, told := gauge(t, d.metrics, "daskbot_orphans_last_run_timestamp_seconds"); told || d.orphans != nil {
+		t.Errorf("sweeps are told %t, and run %t; want neither", told, d.orphans != nil)
+	}
+	if _, told := gauge(t, wired(t).metrics, "daskbot_orphans_last_run_timestamp_seconds"); !told {
+		t.Error("with a cloud, when it was last swept is not told")
+	}
 }
 
 // gauge is the value of a gauge without labels, and whether it is told at all.

@@ -117,7 +117,9 @@ func (d *daemon) lead(ctx context.Context) error {
 	defer d.counts.follow()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return d.reaper.Run(ctx) })
-	group.Go(func() error { return d.orphans.Run(ctx) })
+	if d.orphans != nil {
+		group.Go(func() error { return d.orphans.Run(ctx) })
+	}
 	group.Go(func() error { return d.hooks.Run(ctx) })
 	group.Go(func() error { return d.notices.Run(ctx) })
 	group.Go(func() error { return d.rosters.Run(ctx) })

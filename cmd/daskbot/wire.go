@@ -40,7 +40,7 @@ type daemon struct {
 	feed    *environment.Feed
 	runner  *provision.Runner
 	reaper  *reaper.Reaper
-	orphans *reaper.Orphans
+	orphans *reaper.Orphans // nil without a cloud
 	rosters *reaper.Rosters
 	handler http.Handler
 	bot     *bot.Bot       // nil without a Slack application
@@ -127,7 +127,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 		Observe: d.counts.observe, Span: d.traces.Span, Log: log}); err != nil {
 		return nil, err
 	}
-	if d.orphans, err = reaper.NewOrphans(reaper.OrphanConfig{Sweeper: d.service, Schedule: cfg.Reaper.OrphanSchedule, Observe: d.flow.sweep, Span: d.traces.Span, Log: log}); err != nil {
+	if err = d.sweeps(cfg); err != nil {
 		return nil, err
 	}
 	d.sight = newSight(cfg, d.cloud, log)
@@ -191,6 +191,17 @@ func (d *daemon) sweeping(cfg *config.Config) environment.OrphanConfig {
 	}
 	return environment.OrphanConfig{Leavings: d.compute, Projects: cfg.Projects(), Linked: d.store.Linked,
 		Grace: cfg.Reaper.OrphanGrace, MaxPerRun: cfg.Reaper.MaxPerRun}
+}
+
+// sweeps prepares the orphan sweep. Where there is no cloud nothing is swept, and
+// the metric that would say never, which an alert takes for silence, is not told.
+func (d *daemon) sweeps(cfg *config.Config) (err error) {
+	if d.sweeping(cfg).Leavings == nil {
+		d.metrics.Unregister(d.flow.swept)
+		return nil
+	}
+	d.orphans, err = reaper.NewOrphans(reaper.OrphanConfig{Sweeper: d.service, Schedule: cfg.Reaper.OrphanSchedule, Observe: d.flow.sweep, Span: d.traces.Span, Log: d.log})
+	return err
 }
 
 // slack adds Slack's way in beside the API's, and its way out. Slack is not
