@@ -155,6 +155,27 @@ func TestWhatNeverWasAStoreIsNotCopied(t *testing.T) {
 	}
 }
 
+// TestAStoreIsFoundWhereverItsPathBegins: people name files from where they are,
+// and names may hold what means something in an address.
+func TestAStoreIsFoundWhereverItsPathBegins(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, file := range []string{"old.db", "./here/old.db", "odd ?#%41.db"} {
+		url := "sqlite:" + file
+		from := open(t, url)
+		e := anEnvironment("e1")
+		commit(t, from, environment.Change{Environment: &e})
+		if err := from.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := store.Examine(t.Context(), store.Config{URL: url}); err != nil || c.New {
+			t.Errorf("%s: examined as %+v, %v; want a store", file, c, err)
+		}
+		if _, err := store.Migrate(t.Context(), store.Config{URL: url}, store.Config{URL: freshSQLite(t)}); err != nil {
+			t.Errorf("%s: got %v; want it copied", file, err)
+		}
+	}
+}
+
 // TestMigrateRefusesANonEmptyStore and leaves it as it is.
 func TestMigrateRefusesANonEmptyStore(t *testing.T) {
 	both(t, func(t *testing.T, url fresh) {

@@ -62,8 +62,12 @@ func sqliteURL(path, txlock string) string {
 		"&_pragma=foreign_keys(1)&_pragma=cache_size(-1024)&_txlock=" + txlock
 }
 
-// readOnlyURL is of a file that is only looked at, and never made.
+// readOnlyURL is of a file that is only looked at, and never made. In an address
+// the first part of a path that begins here would be a host.
 func readOnlyURL(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
 	u := url.URL{Scheme: "file", Path: path}
 	return u.String() + "?mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)"
 }
