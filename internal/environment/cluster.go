@@ -46,6 +46,9 @@ type Cluster struct {
 	// UnsureUntil is written before a create is sent and taken back by a clear
 	// reply: until then a cluster may appear that nobody sees yet.
 	UnsureUntil time.Time
+	// SilentSince is since when the cloud has not answered looks at a cluster that
+	// is being made; zero while it does.
+	SilentSince time.Time `json:",omitzero"`
 	// Operation is the cloud operation being waited for, by its bare id.
 	Operation string
 	// QuotaChecked is when the region's quota was last found sufficient.

@@ -75,7 +75,7 @@ func nextGiven(c Cluster) ClusterStep {
 }
 
 func clusterUp(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
-	if c.State != StateReady && !(seen.Known && seen.Current.Mine && seen.Current.State.Usable()) && now.Sub(attemptedSince(c)) > PhaseCluster.Limit() {
+	if c.State != StateReady && overdue(c, seen, now) {
 		return ClusterStep{Kind: ClusterFail, Failure: Errorf(CodeUnavailable,
 			"The cloud did not finish making the Kubernetes cluster within %s.", PhaseCluster.Limit())}
 	}
@@ -93,8 +93,23 @@ func clusterUp(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	}
 }
 
+// overdue reports whether making it takes too long. What is there in the end is
+// not too late; and whether it is there nobody knows while the cloud is silent,
+// which a single look that fails, as right after a start, does not say.
+func overdue(c Cluster, seen ObservedCluster, now time.Time) bool {
+	limit := PhaseCluster.Limit()
+	switch {
+	case seen.Known && seen.Current.Mine && seen.Current.State.Usable():
+		return false
+	case !seen.Known && (c.SilentSince.IsZero() || now.Sub(c.SilentSince) <= limit):
+		return false
+	default:
+		return now.Sub(attemptedSince(c)) > limit
+	}
+}
+
 // attemptedSince is since when the present attempt lasts: each is given the
-// whole time, and what is there in the end is not too late.
+// whole time.
 func attemptedSince(c Cluster) time.Time {
 	if c.AskedAt.IsZero() {
 		return latest(c.CreatedAt, c.PhaseSince) // waiting to be asked for, first or again

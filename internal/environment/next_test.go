@@ -184,7 +184,11 @@ func TestNextCluster(t *testing.T) {
 		"refused as it is": {func(c *Cluster, s *ObservedCluster) {
 			c.State, s.Current.State, s.Current.Failure = StateCreating, CloudError, &Error{Code: CodeInvalid, Message: "No."}
 		}, 0, ClusterFail},
-		"too long":          {func(c *Cluster, s *ObservedCluster) { c.State, s.Current.State = StateCreating, CloudProvisioning }, time.Hour, ClusterFail},
+		"too long":                       {func(c *Cluster, s *ObservedCluster) { c.State, s.Current.State = StateCreating, CloudProvisioning }, time.Hour, ClusterFail},
+		"too long, and only just silent": {func(c *Cluster, s *ObservedCluster) { c.State, s.Known = StateCreating, false }, time.Hour, ClusterWait},
+		"too long silent": {func(c *Cluster, s *ObservedCluster) {
+			c.State, c.SilentSince, s.Known = StateCreating, t0, false
+		}, time.Hour, ClusterFail},
 		"running":           {func(c *Cluster, _ *ObservedCluster) { c.State = StateCreating }, 0, ClusterReady},
 		"deleted by others": {func(_ *Cluster, s *ObservedCluster) { s.Current = SeenCluster{State: CloudAbsent} }, 0, ClusterFail},
 		"ceiling moved":     {func(c *Cluster, _ *ObservedCluster) { c.MaxNodes = 7 }, 0, ClusterResize},

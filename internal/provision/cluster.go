@@ -165,11 +165,9 @@ func (r *Runner) recordCluster(ctx context.Context, p *clusterPass, out clusterO
 	if p.step.Message != "" && next.Message == p.c.Message {
 		next.Message = p.step.Message
 	}
-	if p.seen.Known {
-		next.Nodes, next.Progress = p.seen.Current.Nodes, p.seen.Current.Progress
-	}
+	looked := p.look(&next)
 	moved := next.Message != p.c.Message
-	if out.edit == nil && !moved && next.Nodes == p.c.Nodes && next.Progress == p.c.Progress {
+	if out.edit == nil && !moved && !looked {
 		return nil
 	}
 	change := environment.Change{Cluster: &next}
@@ -183,4 +181,16 @@ func (r *Runner) recordCluster(ctx context.Context, p *clusterPass, out clusterO
 		}
 	}
 	return r.Store.Commit(ctx, change)
+}
+
+// look writes down what the cloud said of the cluster, or since when it says
+// nothing of one that is being made, and reports whether that is news.
+func (p *clusterPass) look(c *environment.Cluster) bool {
+	switch {
+	case p.seen.Known:
+		c.Nodes, c.Progress, c.SilentSince = p.seen.Current.Nodes, p.seen.Current.Progress, time.Time{}
+	case c.Desired == environment.Present && c.State != environment.StateReady && c.SilentSince.IsZero():
+		c.SilentSince = p.now
+	}
+	return c.Nodes != p.c.Nodes || c.Progress != p.c.Progress || !c.SilentSince.Equal(p.c.SilentSince)
 }

@@ -82,20 +82,50 @@ func TestDownWhileACreateIsUnanswered(t *testing.T) {
 }
 
 // TestMadeWhileNobodyLooked: what the cloud finished while daskbot was down is
-// taken, however long that was.
+// taken, however long that was, and whether the first look is answered or not.
 func TestMadeWhileNobodyLooked(t *testing.T) {
+	for name, silent := range map[string]time.Duration{"answered at once": 0, "silent at first": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(never)
+			w.up("e1", environment.Dedicated)
+			w.run(t, 10*time.Second)
+			if len(w.clusters) != 1 || w.store.clusters["e1"].State != environment.StateCreating {
+				t.Fatalf("got %+v; want a cluster in the making", w.store.clusters)
+			}
+			back := w.now.Add(2 * time.Hour)
+			for job := range w.store.due {
+				w.store.due[job] = back
+			}
+			w.silent(back.Add(silent))
+			w.run(t, 3*time.Hour)
+			if e := w.store.envs["e1"]; e.State != environment.StateReady || w.peak != 1 {
+				t.Errorf("got %s %q with %d clusters; want ready on the one", e.State, e.Message, w.peak)
+			}
+		})
+	}
+}
+
+// TestACloudThatNeverAnswersIsGivenUp: whoever waits is told in the end.
+func TestACloudThatNeverAnswersIsGivenUp(t *testing.T) {
 	w := newWorld(never)
 	w.up("e1", environment.Dedicated)
 	w.run(t, 10*time.Second)
-	if len(w.clusters) != 1 || w.store.clusters["e1"].State != environment.StateCreating {
-		t.Fatalf("got %+v; want a cluster in the making", w.store.clusters)
+	w.silent(w.now.Add(24 * time.Hour))
+	w.run(t, 2*time.Hour)
+	if e := w.store.envs["e1"]; e.State != environment.StateFailed {
+		t.Fatalf("got %s %q; want failed", e.State, e.Message)
 	}
-	for job := range w.store.due {
-		w.store.due[job] = w.now.Add(2 * time.Hour)
-	}
-	w.run(t, 3*time.Hour)
-	if e := w.store.envs["e1"]; e.State != environment.StateReady || w.peak != 1 {
-		t.Errorf("got %s %q with %d clusters; want ready on the one", e.State, e.Message, w.peak)
+	w.run(t, 24*time.Hour)
+	w.wantNothing(t)
+}
+
+// silent has the cloud not answer looks at clusters until then.
+func (w *world) silent(until time.Time) {
+	w.chance = func(point string) string {
+		if point == "observe-cluster" && w.now.Before(until) {
+			return "error"
+		}
+		return ""
 	}
 }
 
