@@ -49,7 +49,8 @@ func ParseDuration(field, text string) (time.Duration, error) {
 // ParseOptional is ParseDuration for a time of which none means something, such
 // as for ever or all at once: it takes "0", with any unit, too.
 func ParseOptional(field, text string) (time.Duration, error) {
-	if d, err := time.ParseDuration(strings.TrimSpace(text)); err == nil && d == 0 {
+	none := strings.TrimRight(strings.ToLower(strings.TrimSpace(text)), "dw")
+	if d, err := time.ParseDuration(none); err == nil && d == 0 {
 		return 0, nil
 	}
 	return ParseDuration(field, text)

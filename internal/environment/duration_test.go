@@ -22,12 +22,12 @@ func TestParseDuration(t *testing.T) {
 }
 
 func TestParseOptional(t *testing.T) {
-	for text, want := range map[string]time.Duration{"0": 0, "0s": 0, " 0m ": 0, "10m": 10 * time.Minute, "1d": 24 * time.Hour} {
+	for text, want := range map[string]time.Duration{"0": 0, "0s": 0, " 0m ": 0, "0d": 0, "0W": 0, "10m": 10 * time.Minute, "1d": 24 * time.Hour} {
 		if got, err := ParseOptional("spread", text); err != nil || got != want {
 			t.Errorf("ParseOptional(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "none", "-1s", "-0.5s"} {
+	for _, text := range []string{"", "d", "none", "-1s", "-0.5s", "-1d"} {
 		if got, err := ParseOptional("spread", text); CodeOf(err) != CodeInvalid {
 			t.Errorf("ParseOptional(%q) = %v, %v; want an invalid error", text, got, err)
 		}
