@@ -78,6 +78,7 @@ func (c *Client) install(ctx context.Context, config *action.Configuration, name
 	install.Labels = labels
 	_, err := install.RunWithContext(ctx, ch, copyValues(r.Values))
 	end(err)
+	c.settle(ctx, config, r.Name)
 	return err
 }
 
@@ -94,6 +95,7 @@ func (c *Client) upgrade(ctx context.Context, config *action.Configuration, name
 	upgrade.Labels = labels
 	_, err := upgrade.RunWithContext(ctx, r.Name, ch, copyValues(r.Values))
 	end(err)
+	c.settle(ctx, config, r.Name)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,6 +210,7 @@ func TestAnotherReplicaAtWorkIsWaitedFor(t *testing.T) {
 	if err := s.Uninstall(shorter, s.target, s.namespace, "rel"); environment.CodeOf(err) != environment.CodeUnavailable {
 		t.Errorf("uninstall: got %v; want it to wait for the other replica", err)
 	}
+	s.settle(t.Context(), config, "rel") // as after an install that the other began first
 	if got := s.seen(t).Status; got != environment.ReleasePending {
 		t.Errorf("got %s; want it left to the other replica", got)
 	}
@@ -219,6 +221,48 @@ func TestAnotherReplicaAtWorkIsWaitedFor(t *testing.T) {
 	}
 	if err := s.Uninstall(t.Context(), s.target, s.namespace, "rel"); err != nil || s.has(t, "rel-tiny") {
 		t.Errorf("uninstall: got %v, object %v; want nothing left", err, s.has(t, "rel-tiny"))
+	}
+}
+
+// TestWhatHelmCouldNotRecordIsNoWork: while the API server does not answer, Helm
+// ends and its record goes on saying that it is at work. Another replica must not
+// wait for that for as long as this one lives.
+func TestWhatHelmCouldNotRecordIsNoWork(t *testing.T) {
+	s := newStage(t, "unrecorded")
+	everybody := func(context.Context, string) (bool, error) { return true, nil }
+	var silent atomic.Bool
+	target, token := s.target, s.target.Token
+	target.Token = func(ctx context.Context) (string, error) {
+		if silent.Load() {
+			return "", errors.New("no answer")
+		}
+		return token(ctx)
+	}
+	done := make(chan struct{})
+	one := New(Config{CacheDir: t.TempDir(), Replica: "one", Lives: everybody, HookTimeout: time.Second,
+		Span: func(ctx context.Context, _ string, _ ...slog.Attr) (context.Context, func(error)) {
+			return ctx, func(error) { close(done) }
+		}})
+	ended := make(chan error, 1)
+	go func() { ended <- one.Converge(t.Context(), target, s.namespace, s.shelf.release("hooked"), "hash1") }()
+	poll(t, func() error {
+		if got := s.seen(t).Status; got != environment.ReleasePending {
+			return fmt.Errorf("got %s; want pending", got)
+		}
+		return nil
+	})
+	silent.Store(true)
+	<-done
+	silent.Store(false)
+
+	two := New(Config{CacheDir: t.TempDir(), Replica: "two", Lives: everybody})
+	within, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := two.Converge(within, s.target, s.namespace, s.shelf.release("tiny"), "hash2"); err != nil {
+		t.Errorf("got %v; want the other replica to go on", err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("the replica whose hook did not end was told that it had")
 	}
 }
 
