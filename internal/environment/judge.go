@@ -40,7 +40,8 @@ func recently(p Policy) time.Duration {
 
 // Assess is the truth table: any busy signal is active (until busy work has
 // gone on for longer than Policy.MaxBusy, and then only beside a kernel or a
-// terminal that was used by hand), a recent use is active, anything
+// terminal that was used by hand, or unknown beside a server that does not
+// answer), a recent use is active, anything
 // that did not answer is unknown, and what is left is idle since the last use
 // or, when it was never used, since it was ready. It is pure.
 func Assess(p Policy, e Environment, u Use) Verdict {
@@ -53,12 +54,7 @@ func Assess(p Policy, e Environment, u Use) Verdict {
 		if p.MaxBusy == 0 || now.Sub(u.BusySince) < p.MaxBusy {
 			return Verdict{VerdictActive, now, s.Message}
 		}
-		typed := u.Activity.typed() // what only computes must not go on for ever; whoever types may
-		if now.Sub(typed) < recently(p) {
-			return Verdict{VerdictActive, typed, "last used " + ago(now.Sub(typed))}
-		}
-		return Verdict{VerdictIdle, latest(u.BusySince.Add(p.MaxBusy), typed),
-			fmt.Sprintf("busy without a pause for more than %s, which is the most that is waited for: %s", FormatDuration(p.MaxBusy), s.Message)}
+		return overworked(p, u, s)
 	}
 	if used := u.Activity.Last(); !used.IsZero() && now.Sub(used) < recently(p) {
 		return Verdict{VerdictActive, used, "last used " + ago(now.Sub(used))}
@@ -73,6 +69,21 @@ func Assess(p Policy, e Environment, u Use) Verdict {
 		return Verdict{VerdictIdle, last, "nobody has used it since it was ready " + ago(now.Sub(e.ReadyAt))}
 	}
 	return Verdict{VerdictIdle, last, "last used " + ago(now.Sub(last))}
+}
+
+// overworked is the verdict on busy work that has gone on for longer than is
+// waited for. It must not go on for ever; whoever types beside it may, and who
+// cannot be asked may be typing.
+func overworked(p Policy, u Use, busy Signal) Verdict {
+	now, typed := u.Activity.At, u.Activity.typed()
+	if now.Sub(typed) < recently(p) {
+		return Verdict{VerdictActive, typed, "last used " + ago(now.Sub(typed))}
+	}
+	if s, hidden := u.Activity.hidden(); hidden {
+		return Verdict{VerdictUnknown, first(u.UnknownSince, now), s.Message}
+	}
+	return Verdict{VerdictIdle, latest(u.BusySince.Add(p.MaxBusy), typed),
+		fmt.Sprintf("busy without a pause for more than %s, which is the most that is waited for: %s", FormatDuration(p.MaxBusy), busy.Message)}
 }
 
 func latest(times ...time.Time) time.Time {

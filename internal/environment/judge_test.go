@@ -162,6 +162,8 @@ func TestAssess(t *testing.T) {
 		{"busy for too long, and somebody types beside it", []Signal{busy, {Source: "kernel", Kind: SignalQuiet, Last: at(minute)}}, Use{BusySince: at(3 * time.Hour)}, time.Time{}, VerdictActive, at(minute), "1m ago"},
 		{"busy for too long, and somebody typed a while ago", []Signal{busy, {Source: "terminal", Kind: SignalQuiet, Last: at(10 * minute)}}, Use{BusySince: at(4 * time.Hour)}, time.Time{}, VerdictIdle, at(10 * minute), "3h"},
 		{"busy for too long, and it prints", []Signal{busy, {Source: "hub", Kind: SignalQuiet, Last: at(minute)}}, Use{BusySince: at(3 * time.Hour)}, time.Time{}, VerdictIdle, now, "3h"},
+		{"busy for too long, and who may type cannot be asked", []Signal{busy, {Source: "server", Kind: SignalUnknown, Message: "a notebook does not answer"}}, Use{BusySince: at(3 * time.Hour)}, time.Time{}, VerdictUnknown, now, "notebook"},
+		{"busy for too long, and of workers nothing is known", []Signal{busy, {Source: "scheduler", Kind: SignalUnknown}}, Use{BusySince: at(3 * time.Hour)}, time.Time{}, VerdictIdle, now, "3h"},
 		{"used lately", []Signal{{Kind: SignalQuiet, Last: at(6 * minute)}}, Use{Ever: true}, time.Time{}, VerdictActive, at(6 * minute), "6m ago"},
 		{"used lately, and something does not answer", []Signal{{Kind: SignalQuiet, Last: at(minute)}, {Kind: SignalUnknown}}, Use{Ever: true}, time.Time{}, VerdictActive, at(minute), ""},
 		{"quiet, and something does not answer", []Signal{{Kind: SignalQuiet, Last: at(time.Hour)}, {Kind: SignalUnknown, Message: "the hub does not answer"}}, Use{Ever: true}, time.Time{}, VerdictUnknown, now, "hub"},

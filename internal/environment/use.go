@@ -55,6 +55,17 @@ func (a Activity) typed() (last time.Time) {
 	return last
 }
 
+// hidden is a source that did not answer and could have told of somebody who
+// types. A scheduler could not: it only knows what computes.
+func (a Activity) hidden() (Signal, bool) {
+	for _, s := range a.Signals {
+		if s.Kind == SignalUnknown && s.Source != "scheduler" {
+			return s, true
+		}
+	}
+	return Signal{}, false
+}
+
 // first signal of a kind.
 func (a Activity) find(kind SignalKind) (Signal, bool) {
 	for _, s := range a.Signals {
