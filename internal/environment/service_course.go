@@ -71,6 +71,9 @@ func (s *Service) CourseUp(ctx context.Context, who Caller, course string) (Batc
 		return Batch{}, err
 	}
 	batch := Batch{Course: course}
+	if err := s.welcome(ctx, who, class, live, s.clock()); err != nil {
+		return batch, err
+	}
 	for _, member := range class.Subjects() {
 		item, err := s.upFor(ctx, who, class, member, live[member], s.clock())
 		batch.Items = append(batch.Items, item)
@@ -85,12 +88,7 @@ func (s *Service) CourseUp(ctx context.Context, who Caller, course string) (Batc
 // that going on is of no use.
 func (s *Service) upFor(ctx context.Context, who Caller, class Course, member string, have []Environment, began time.Time) (BatchItem, error) {
 	if len(have) > 0 { // of whatever profile: one is enough to take part
-		for _, e := range have {
-			if err := s.rejoin(ctx, who, e, began); err != nil {
-				return refused(ctx, member, e.ID, err)
-			}
-		}
-		return BatchItem{Subject: member, Environment: have[0].ID, Outcome: OutcomeExisting}, nil
+		return s.takePart(ctx, who, member, have, began)
 	}
 	e, created, err := s.Up(ctx, who, Request{Owner: member, Course: class.ID, Profile: class.Profile})
 	if err != nil {
@@ -103,10 +101,38 @@ func (s *Service) upFor(ctx context.Context, who Caller, class Course, member st
 	return item, nil
 }
 
+// welcome lets take part who is not on the roster of a class that began, such as
+// those who teach it: they are given nothing, but what they have ends with a
+// class like everybody's.
+func (s *Service) welcome(ctx context.Context, who Caller, class Course, live map[string][]Environment, began time.Time) error {
+	for subject, have := range live {
+		if class.index(subject) >= 0 {
+			continue
+		}
+		if _, err := s.takePart(ctx, who, subject, have, began); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takePart is a class's beginning for whoever has something already.
+func (s *Service) takePart(ctx context.Context, who Caller, subject string, have []Environment, began time.Time) (BatchItem, error) {
+	item := BatchItem{Subject: subject, Outcome: OutcomeExisting}
+	for _, e := range have {
+		if err := s.rejoin(ctx, who, e, began); err != nil {
+			return refused(ctx, subject, e.ID, err)
+		}
+		item.Environment = first(item.Environment, e.ID)
+	}
+	return item, nil
+}
+
 // rejoin takes back that a class was over, once the next has begun: who pauses
-// in the middle of it is not to lose what they have for the end of the last.
+// in the middle of it is not to lose what they have for the end of the last, also
+// where one begins at the minute at which the other ends.
 func (s *Service) rejoin(ctx context.Context, who Caller, e Environment, began time.Time) error {
-	over := func(e Environment) bool { return !e.ClassOver.IsZero() && e.ClassOver.Before(began) }
+	over := func(e Environment) bool { return !e.ClassOver.IsZero() && !e.ClassOver.After(began) }
 	if !over(e) {
 		return nil
 	}

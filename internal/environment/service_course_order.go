@@ -137,6 +137,11 @@ func (s *Service) advance(ctx context.Context, o *CourseOrder, class Course) (mo
 		return false, err
 	}
 	if !o.Planned {
+		if o.Action == ScheduleUp {
+			if err := s.welcome(ctx, o.By, class, live, o.At); err != nil {
+				return false, err
+			}
+		}
 		o.Items, o.Planned = plan(*o, class, live), true
 		return true, s.keepOrder(ctx, o, nil)
 	}

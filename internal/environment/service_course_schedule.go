@@ -43,7 +43,8 @@ func (s *Service) Enrolled(ctx context.Context, course string) ([]string, error)
 // undoes what was done after the occasion's time, so that carrying it out late,
 // or twice, is harmless:
 //
-//   - up leaves out whoever had an environment made or ended since then;
+//   - up leaves out whoever had an environment made or ended since then, and
+//     gives none to who is not on the roster;
 //   - down leaves what was made since then, what is protected, and what its
 //     owner extended or keeps beyond now; what is ready ends once it is idle.
 //
@@ -76,7 +77,8 @@ func (s *Service) Attend(ctx context.Context, o Occasion, subjects []string) (Ba
 
 func (s *Service) attendUp(ctx context.Context, o Occasion, class Course, member string, have []Environment) ([]BatchItem, error) {
 	if class.index(member) < 0 {
-		return nil, nil
+		_, err := s.takePart(ctx, o.caller(), member, have, o.At)
+		return nil, err
 	}
 	if len(have) == 0 {
 		reason, id, err := s.since(ctx, o, member)

@@ -235,6 +235,7 @@ func TestTheNextClassTakesBackThatTheLastWasOver(t *testing.T) {
 		want time.Time
 	}{
 		"by schedule":               {begins(t0), time.Time{}},
+		"at the minute of its end":  {begins(over), time.Time{}},
 		"a class of before its end": {begins(over.Add(-time.Hour)), over},
 		"by hand": {func(t *testing.T, s *Service) {
 			if _, err := s.CourseUp(t.Context(), teacher, "de"); err != nil {
@@ -254,6 +255,40 @@ func TestTheNextClassTakesBackThatTheLastWasOver(t *testing.T) {
 			}
 			if events := len(r.events); c.want.IsZero() != (events == 1) {
 				t.Errorf("got %d events", events)
+			}
+		})
+	}
+}
+
+// TestTheNextClassIsTheTeachersToo: who is on no roster has an environment that
+// the end of a class ends, and so the beginning of the next takes that back.
+func TestTheNextClassIsTheTeachersToo(t *testing.T) {
+	for name, up := range map[string]func(*Service, *rows) error{
+		"by schedule": func(s *Service, _ *rows) error {
+			_, err := s.Attend(t.Context(), Occasion{Schedule: "lab", Course: "de", Action: ScheduleUp, At: t0}, []string{"alice", "prof"})
+			return err
+		},
+		"by hand": func(s *Service, _ *rows) error {
+			_, err := s.CourseUp(t.Context(), teacher, "de")
+			return err
+		},
+		"from Slack": func(s *Service, r *rows) error {
+			if err := s.OrderCourse(t.Context(), teacher, "de", ScheduleUp); err != nil {
+				return err
+			}
+			_, err := s.CarryOut(t.Context(), r.woken[len(r.woken)-1].ID)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, r := newClass("alice")
+			r.envs["e1"] = Environment{ID: "e1", Owner: "prof", Course: "de", Profile: "dask", State: StateReady, Desired: Present, CreatedAt: t0.Add(-3 * time.Hour),
+				ReadyAt: t0.Add(-2 * time.Hour), ClassOver: t0.Add(-time.Hour), Version: 1}
+			if err := up(s, r); err != nil {
+				t.Fatal(err)
+			}
+			if e := r.envs["e1"]; !e.ClassOver.IsZero() {
+				t.Errorf("in the middle of the next class it still ends for the last, at %s", e.ClassOver)
 			}
 		})
 	}

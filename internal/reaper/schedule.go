@@ -1,6 +1,7 @@
 package reaper
 
 import (
+	"cmp"
 	"context"
 	"hash/fnv"
 	"log/slog"
@@ -147,7 +148,8 @@ type occasion struct {
 func (o occasion) turn(subject string) time.Time { return o.at.Add(o.delay(subject)) }
 
 // occasions lists what may still matter now, oldest first, of all of a
-// course's schedules.
+// course's schedules. An end comes before a beginning of the same time: it is the
+// end of the class before.
 func occasions(lessons []timetable, now time.Time) []occasion {
 	var due []occasion
 	for _, t := range lessons {
@@ -155,7 +157,9 @@ func occasions(lessons []timetable, now time.Time) []occasion {
 			due = append(due, occasion{t, at})
 		}
 	}
-	slices.SortStableFunc(due, func(a, b occasion) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(due, func(a, b occasion) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.Action, b.Action)) // "down", then "up"
+	})
 	return due
 }
 

@@ -189,6 +189,24 @@ func TestAClassBeginsAndEndsOnTime(t *testing.T) {
 	})
 }
 
+// TestAClassThatBeginsAsAnotherEnds: the end is of the one before, in whatever
+// order the two are written.
+func TestAClassThatBeginsAsAnotherEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		noon := lessons(0)
+		noon[0].Cron, noon[1].Cron = "0 12 * * *", "0 12 * * *"
+		for range 2 {
+			s := newSchool("alice")
+			run(t, &commands{}, s, noon, 24*time.Hour-time.Second)
+			if diff := cmp.Diff([]string{"12:00 up 12:00 alice"}, s.visits); diff != "" {
+				t.Error(diff)
+			}
+			slices.Reverse(noon)
+			time.Sleep(time.Second) // virtual: midnight again
+		}
+	})
+}
+
 func TestAClassIsSpreadAndEverybodyComesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var class []string
