@@ -273,6 +273,7 @@ func TestCounters(t *testing.T) {
 		{"changed since", counts{}, none, remembered(2, old, 40*time.Minute, 5*time.Minute), environment.SignalQuiet, 0},
 		{"nobody looked for an hour", counts{Tasks: 2, Memory: 2}, none, remembered(2, old, 2*time.Hour, time.Hour), environment.SignalQuiet, 0},
 		{"restarted since", counts{}, none, remembered(2, old-1, 40*time.Minute, 5*time.Minute), environment.SignalQuiet, 5 * time.Hour},
+		{"unchanged since a look by a clock that was ahead", counts{Tasks: 2, Memory: 2}, none, remembered(2, old, -24*time.Hour, -24*time.Hour), environment.SignalQuiet, 0},
 		{"first seen long after it began", counts{}, none, nil, environment.SignalQuiet, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

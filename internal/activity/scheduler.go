@@ -238,12 +238,19 @@ func (l *look) still(before *seenCounters, now seenCounters, date time.Time) tim
 	case known && before.Started != now.Started:
 		return started
 	case known && before.watched(l.Now) && before.Tasks == now.Tasks && before.Memory == now.Memory && before.Bytes == now.Bytes:
-		return before.Since
+		return earlier(before.Since, l.Now) // of a look by a clock that was ahead, now is the least
 	case !known && now.Tasks == 0 && l.Now.Sub(later(started, l.Environment.ReadyAt)) <= unwatched:
 		return started
 	default:
 		return l.Now
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func later(a, b time.Time) time.Time {
