@@ -261,10 +261,11 @@ func (m Member) clean() Member {
 
 // CleanSubject brings a person's name into the form it is compared in: one that
 // is an e-mail address in lower case, as people write them as they like, and are
-// recognised by Slack and launches in that form.
+// recognised by Slack and launches in that form. An id that a platform gave
+// ("moodle:…") is as the platform spells it, whatever is in it.
 func CleanSubject(s string) string {
 	s = strings.TrimSpace(s)
-	if strings.Contains(s, "@") {
+	if strings.Contains(s, "@") && !strings.Contains(s, ":") {
 		return strings.ToLower(s)
 	}
 	return s

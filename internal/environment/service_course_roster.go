@@ -77,13 +77,31 @@ func (s *Service) knownCourse(ctx context.Context, id string) error {
 	return err
 }
 
+// spelt is a member's subject in the form it is kept in: the one of addresses,
+// unless somebody is on the roster, or registered, under exactly this name.
+func (s *Service) spelt(ctx context.Context, c Course, subject string) (string, error) {
+	exact, clean := strings.TrimSpace(subject), CleanSubject(subject)
+	if exact == clean || c.index(exact) >= 0 {
+		return exact, nil
+	}
+	switch _, err := s.store.Person(ctx, exact); CodeOf(err) {
+	case "":
+		return exact, nil
+	case CodeNotFound:
+		return clean, nil
+	default:
+		return "", err
+	}
+}
+
 // completeMember finds out who m is and what is known of them.
 func (s *Service) completeMember(ctx context.Context, c Course, m Member) (Member, error) {
-	exact := strings.TrimSpace(m.Subject)
-	m = m.clean()
-	if c.index(exact) >= 0 { // whose name here is not in lower case
-		m.Subject = exact
+	subject, err := s.spelt(ctx, c, m.Subject)
+	if err != nil {
+		return m, err
 	}
+	m = m.clean()
+	m.Subject = subject
 	if old, ok := c.known(m); ok {
 		return m.over(old), nil
 	}

@@ -198,6 +198,29 @@ func TestANameThatIsNotInLowerCase(t *testing.T) {
 	}
 }
 
+// TestWhoWasLaunchedIsWhoIsOnTheRoster: a platform's own ids are spelt as it
+// does, though there is an @ in them, and people are who they are registered as;
+// else what they ask for is refused as a stranger's.
+func TestWhoWasLaunchedIsWhoIsOnTheRoster(t *testing.T) {
+	o := newOffice(t)
+	for _, subject := range []string{"moodle:Bo@Example.edu", "Ann@Example.edu"} {
+		o.rows.people[subject] = Person{Subject: subject, LMSID: "https://moodle.example#" + subject}
+		m := Member{Subject: subject, LMSID: "https://moodle.example#" + subject}
+		if _, err := o.EnrollLaunched(t.Context(), tutor, "ml", m, subject); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := o.Up(t.Context(), Caller{Subject: subject, Role: RoleStudent}, Request{Course: "ml"}); err != nil {
+			t.Errorf("%s: %v; on the roster are %q", subject, err, o.course(t).Subjects())
+		}
+	}
+	if _, err := o.Enroll(t.Context(), tutor, "ml", Member{Subject: "moodle:Cy@Example.edu"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := o.course(t).Member("moodle:Cy@Example.edu"); !ok {
+		t.Errorf("named by a hook: got %q; want the name that a launch will have", o.course(t).Subjects())
+	}
+}
+
 func TestARosterHasALimit(t *testing.T) {
 	o := newOffice(t)
 	var bomb []Member
