@@ -41,8 +41,9 @@ type ObservedCluster struct {
 	// Abandoned are observations of c.Abandoned, in order; a State of
 	// CloudUnknown means that it did not answer.
 	Abandoned []SeenCluster
-	// Tenants counts environments that may still hold something on it.
-	Tenants int
+	// Tenants counts environments that may still hold something on it, Staying
+	// those of them that are not on their way out.
+	Tenants, Staying int
 }
 
 // At is the cluster's current attempt.
@@ -134,7 +135,32 @@ func clusterKept(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	case s.State == CloudStopping:
 		return ClusterStep{Kind: ClusterWait, Message: "The Kubernetes cluster is being deleted, and not by daskbot."}
 	default:
-		return ClusterStep{Kind: ClusterWait, Message: "Google Cloud says that the Kubernetes cluster does not work; whoever runs daskbot must look at it there, or have it deleted with `down`."}
+		return clusterBroken(c, seen, now)
+	}
+}
+
+// clusterBroken decides about one that was ready and works no longer. A shared
+// one goes as soon as nobody is to stay on it: who is on the way out may wait for
+// its API server for ever.
+func clusterBroken(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
+	if c.Placement == Shared && seen.Staying == 0 {
+		if step, ok := unused(c, now); ok {
+			return step
+		}
+	}
+	return ClusterStep{Kind: ClusterWait, Message: "Google Cloud says that the Kubernetes cluster does not work; whoever runs daskbot must look at it there, or have it deleted with `down`."}
+}
+
+// unused is what becomes of a shared cluster that nobody needs.
+func unused(c Cluster, now time.Time) (ClusterStep, bool) {
+	idle := time.Duration(c.Shape.IdleMinutes) * time.Minute
+	switch {
+	case c.IdleSince.IsZero():
+		return ClusterStep{Kind: ClusterIdle}, true
+	case now.Sub(c.IdleSince) >= idle:
+		return ClusterStep{Kind: ClusterRetire}, true
+	default:
+		return ClusterStep{}, false
 	}
 }
 
@@ -185,21 +211,21 @@ func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	if step, ok := tidyAbandoned(c, seen); ok {
 		return step
 	}
-	idle := time.Duration(c.Shape.IdleMinutes) * time.Minute
 	switch {
 	case seen.Current.Operation == OperationRunning:
 		return ClusterStep{Kind: ClusterWait, Message: "Changing how far the cluster may grow."}
 	case resized(c, seen.Current):
 		return ClusterStep{Kind: ClusterResize, Message: "Changing how far the cluster may grow."}
-	case c.Placement == Shared && seen.Tenants == 0 && c.IdleSince.IsZero():
-		return ClusterStep{Kind: ClusterIdle}
-	case c.Placement == Shared && seen.Tenants == 0 && now.Sub(c.IdleSince) >= idle:
-		return ClusterStep{Kind: ClusterRetire}
-	case len(c.Abandoned) > 0:
-		return ClusterStep{Kind: ClusterWait}
-	default:
-		return ClusterStep{Kind: ClusterRest, Message: clusterReady}
 	}
+	if c.Placement == Shared && seen.Tenants == 0 {
+		if step, ok := unused(c, now); ok {
+			return step
+		}
+	}
+	if len(c.Abandoned) > 0 {
+		return ClusterStep{Kind: ClusterWait}
+	}
+	return ClusterStep{Kind: ClusterRest, Message: clusterReady}
 }
 
 // resized reports whether the pool is to become another size.

@@ -215,6 +215,18 @@ func TestNextCluster(t *testing.T) {
 			c.Placement, c.IdleSince = Shared, t0.Add(-time.Hour)
 		}, 0, ClusterRetire},
 		"shared, nobody left": {func(c *Cluster, _ *ObservedCluster) { c.Placement = Shared }, 0, ClusterIdle},
+		"shared, broken, and unused for long": {func(c *Cluster, s *ObservedCluster) {
+			c.Placement, c.IdleSince, s.Current.State = Shared, t0.Add(-time.Hour), CloudError
+		}, 0, ClusterRetire},
+		"shared, broken, and nobody left": {func(c *Cluster, s *ObservedCluster) {
+			c.Placement, s.Current.State = Shared, CloudError
+		}, 0, ClusterIdle},
+		"shared, broken, in use": {func(c *Cluster, s *ObservedCluster) {
+			c.Placement, c.IdleSince, s.Tenants, s.Staying, s.Current.State = Shared, t0.Add(-time.Hour), 2, 1, CloudError
+		}, 0, ClusterWait},
+		"shared, broken, and all are to go": {func(c *Cluster, s *ObservedCluster) {
+			c.Placement, c.IdleSince, s.Tenants, s.Current.State = Shared, t0.Add(-time.Hour), 2, CloudError
+		}, 0, ClusterRetire},
 		"shared, in use": {func(c *Cluster, s *ObservedCluster) {
 			c.Placement, c.IdleSince, s.Tenants = Shared, t0.Add(-time.Hour), 1
 		}, 0, ClusterRest},

@@ -64,6 +64,11 @@ func (r *Runner) observeCluster(ctx context.Context, p *clusterPass) error {
 			return err
 		}
 		p.seen.Tenants = len(tenants)
+		for _, e := range tenants {
+			if e.Desired == environment.Present {
+				p.seen.Staying++
+			}
+		}
 	}
 	s, err := r.lookUp(ctx, p.c, p.c.At(), p.c.Operation)
 	p.seen.Current, p.seen.Known = s, err == nil

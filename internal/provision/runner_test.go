@@ -180,6 +180,32 @@ func TestTheLastTwoGoAtTheSameMoment(t *testing.T) {
 	w.wantNothing(t)
 }
 
+// TestABrokenSharedClusterGoesWithItsLast: whoever is on one that Google calls
+// broken cannot be taken away inside it; once nobody is to stay it goes whole.
+func TestABrokenSharedClusterGoesWithItsLast(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Shared)
+	w.up("e2", environment.Shared)
+	w.run(t, time.Hour)
+	for _, c := range w.clusters {
+		c.failed = true
+		w.store.due[environment.Job{Kind: environment.JobCluster, ID: c.id}] = w.now // as every row is, now and then
+	}
+	w.down("e1")
+	w.run(t, time.Hour)
+	if len(w.clusters) != 1 || w.store.envs["e2"].State != environment.StateReady {
+		t.Fatalf("while one is to stay: got %d clusters, and it is %s; want it kept", len(w.clusters), w.store.envs["e2"].State)
+	}
+	w.down("e2")
+	w.run(t, time.Hour)
+	w.wantNothing(t)
+	for _, id := range []string{"e1", "e2"} {
+		if e := w.store.envs[id]; e.State != environment.StateDeleted {
+			t.Errorf("%s is %s: %s", id, e.State, e.Message)
+		}
+	}
+}
+
 func (w *world) wantNothing(t interface{ Fatalf(string, ...any) }) {
 	if len(w.clusters)+len(w.disks)+len(w.rules) != 0 {
 		t.Fatalf("left behind: clusters %v disks %v rules %v; rows %+v", w.clusters, w.disks, w.rules, w.store.clusters)
