@@ -82,6 +82,10 @@ func (s *Service) replace(ctx context.Context, who Caller, c *Course, doc Course
 	if err != nil {
 		return err
 	}
+	staff, err := s.speltAll(ctx, *c, doc.Staff)
+	if err != nil {
+		return err
+	}
 	next := doc.clone()
 	next.Title, next.Timezone = first(strings.TrimSpace(doc.Title), doc.ID), first(doc.Timezone, "UTC")
 	if q := next.Policy.QuietHours; q != "" && !strings.Contains(q, " ") {
@@ -93,7 +97,7 @@ func (s *Service) replace(ctx context.Context, who Caller, c *Course, doc Course
 	for i := range next.Schedules {
 		next.Schedules[i].Course, next.Schedules[i].Timezone = "", ""
 	}
-	next.Staff = CleanSubjects(next.Staff)
+	next.Staff = staff
 	next.Members, next.Left = members, c.Left
 	next.Notifications = c.subscribed(doc.Notifications, s.clock())
 	next.Origin, next.File, next.Version = OriginStored, "", c.Version

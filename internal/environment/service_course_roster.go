@@ -94,6 +94,21 @@ func (s *Service) spelt(ctx context.Context, c Course, subject string) (string, 
 	}
 }
 
+// speltAll is spelt of several, each once.
+func (s *Service) speltAll(ctx context.Context, c Course, list []string) ([]string, error) {
+	var out []string
+	for _, subject := range list {
+		name, err := s.spelt(ctx, c, subject)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
 // completeMember finds out who m is and what is known of them.
 func (s *Service) completeMember(ctx context.Context, c Course, m Member) (Member, error) {
 	subject, err := s.spelt(ctx, c, m.Subject)

@@ -198,6 +198,23 @@ func TestANameThatIsNotInLowerCase(t *testing.T) {
 	}
 }
 
+// TestATeacherInCapitalsTeaches: whoever is registered so stays whom the list of
+// staff names.
+func TestATeacherInCapitalsTeaches(t *testing.T) {
+	o := newOffice(t)
+	o.rows.people["Prof@Example.edu"] = Person{Subject: "Prof@Example.edu", Email: "prof@example.edu"}
+	if _, err := o.ApplyCourse(t.Context(), boss, Course{ID: "ml", Title: "ML", Staff: []string{"Prof@Example.edu"}}, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	prof := Caller{Subject: "Prof@Example.edu", Role: RoleStudent}
+	if who, err := o.Teaches(t.Context(), prof); err != nil || who.Role != RoleStaff {
+		t.Errorf("got %+v, %v; staff are %q", who, err, o.course(t).Staff)
+	}
+	if _, _, err := o.Up(t.Context(), prof, Request{Course: "ml"}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWhoWasLaunchedIsWhoIsOnTheRoster: a platform's own ids are spelt as it
 // does, though there is an @ in them, and people are who they are registered as;
 // else what they ask for is refused as a stranger's.
