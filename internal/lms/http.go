@@ -160,7 +160,7 @@ func delivery(src *source, p proof, contentType string, now time.Time) environme
 		d.Key, p.weak = "id:"+contentID(ev.ID), false // the sender's own
 	case ev.Mark != "":
 		// With a time it is one message; without, the same may happen again.
-		d.Key, p.weak = "id:"+contentID(ev.Name, ev.Mark, d.About, ev.At.String()), ev.At.IsZero()
+		d.Key, p.weak = "id:"+ev.fingerprint(), ev.At.IsZero()
 	}
 	if tidy(d.Key) != d.Key { // not every database takes what a header may hold
 		d.Key = "id:" + contentID(d.Key)

@@ -152,3 +152,29 @@ func TestAnIdThatIsThePersons(t *testing.T) {
 		})
 	}
 }
+
+// TestTheSameIdAndSomethingElse: an id that is the person's, or the course's,
+// stands in every message about them. What says another thing is no copy.
+func TestTheSameIdAndSomethingElse(t *testing.T) {
+	const changed, added = `{"event":"member.role_changed","id":"15","email":"ada@b.edu","course":"de-2026","role":"ROLE"}`, `{"event":"member.added","id":"7","course":"de-2026","members":[{"email":"WHO"},{"email":"bob@b.edu"}]}`
+	for name, messages := range map[string][]string{
+		"a role that is taken back": {strings.Replace(changed, "ROLE", "TA", 1), strings.Replace(changed, "ROLE", "student", 1)},
+		"the rest of a class":       {strings.Replace(added, "WHO", "eve@b.edu", 1), strings.Replace(added, "WHO", "ada@b.edu", 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, Source{Name: "script", Kind: Bearer, Secrets: []environment.Secret{environment.NewSecret(plainSecret)}})
+			for _, body := range append(messages, messages[1]) { // the last one is sent again
+				r := w.request("script", body)
+				r.Header.Set("Authorization", "Bearer "+plainSecret)
+				w.status(r, http.StatusOK)
+				w.work("script")
+			}
+			if m, ok := w.course().Member("ada@b.edu"); !ok || m.Role != environment.MemberStudent {
+				t.Errorf("got %+v; want ada, a student", w.course().Members)
+			}
+			if got := w.deliveries(); len(got) != 2 {
+				t.Errorf("%d deliveries; want 2 and a copy", len(got))
+			}
+		})
+	}
+}
