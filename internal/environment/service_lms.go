@@ -17,6 +17,9 @@ type Launched struct {
 	EmailTrusted bool
 	// Subject is what somebody new is called; "" when that is not known yet.
 	Subject string
+	// Hooks is what the platform's hooks call the person ("canvas:42"), where
+	// LMSID does not tell it; "" where it does.
+	Hooks string
 }
 
 // RecogniseLaunched finds the person behind a verified launch, and makes one of
@@ -27,6 +30,14 @@ type Launched struct {
 // keeps that one, and who has come is somebody new. Somebody new without a
 // subject is CodeNotFound.
 func (s *Service) RecogniseLaunched(ctx context.Context, l Launched) (Person, error) {
+	p, err := s.recognise(ctx, l)
+	if err == nil && l.Hooks != "" {
+		err = s.noteHooks(ctx, l)
+	}
+	return p, err
+}
+
+func (s *Service) recognise(ctx context.Context, l Launched) (Person, error) {
 	p, err := s.store.PersonByLMS(ctx, l.LMSID)
 	if CodeOf(err) != CodeNotFound {
 		return p, err
@@ -97,4 +108,50 @@ func (s *Service) personNamed(ctx context.Context, subject string) (Person, erro
 func issuerOf(lmsID string) string {
 	issuer, _, _ := strings.Cut(lmsID, "#")
 	return issuer
+}
+
+func hooksKey(name string) string { return "lti/hooks/" + name }
+
+// noteHooks remembers which account hooks mean by a name of theirs.
+func (s *Service) noteHooks(ctx context.Context, l Launched) error {
+	note, err := s.store.Note(ctx, hooksKey(l.Hooks))
+	switch CodeOf(err) {
+	case CodeNotFound:
+		note = Note{Key: hooksKey(l.Hooks)}
+	case "":
+	default:
+		return err
+	}
+	if note.Value == l.LMSID {
+		return nil
+	}
+	note.Value = l.LMSID
+	err = s.store.Commit(ctx, Change{Note: &note})
+	if CodeOf(err) == CodeConflict { // another launch of theirs noted the same at the same moment
+		return nil
+	}
+	return err
+}
+
+// WhomHooksMean finds the person whom a platform's hooks name by an id, as far
+// as launches told. Without a subject nobody has the account, or several people
+// have; without an account nobody was launched with that id yet. For daskbot's
+// own parts: it checks no caller.
+func (s *Service) WhomHooksMean(ctx context.Context, p Platform, id string) (Person, error) {
+	account := p.Issuer + "#" + id
+	if p.UserIDFrom != "" {
+		note, err := s.store.Note(ctx, hooksKey(p.Name+":"+id))
+		if CodeOf(err) == CodeNotFound {
+			return Person{}, nil
+		}
+		if err != nil {
+			return Person{}, err
+		}
+		account = note.Value
+	}
+	person, err := s.store.PersonByLMS(ctx, account)
+	if code := CodeOf(err); code == CodeNotFound || code == CodeConflict {
+		return Person{LMSID: account}, nil
+	}
+	return person, err
 }

@@ -15,9 +15,8 @@ type action struct {
 	source   *source
 	delivery environment.Delivery
 	course   environment.Course
-	// issuer is the platform's that launches the same people under the same ids;
-	// "" for none.
-	issuer string
+	// launched are whom the platform of the source's name launches, by their ids.
+	launched map[string]environment.Person
 }
 
 // caller is who acts: the source, as staff of the course it speaks of.
@@ -35,7 +34,7 @@ func (h *Hooks) act(ctx context.Context, a *action) (done string, err error) {
 	if err := h.findCourse(ctx, a); err != nil {
 		return "", err
 	}
-	if err := h.knowByID(ctx, a); err != nil {
+	if err := h.recognise(ctx, a); err != nil {
 		return "", err
 	}
 	switch a.Kind {
@@ -163,20 +162,24 @@ func summary(last string, done, all int, refusals []error, cut bool) string {
 }
 
 // member is a person as the roster knows them. Ids of platforms are told apart
-// by the source.
+// by the source; whoever was launched with one is who that is everywhere.
 func (a *action) member(p Person) environment.Member {
 	m := environment.Member{Subject: p.Subject, Name: p.Name, Email: p.Email, Role: p.Role}
 	if p.ID != "" {
 		m.LMSID = a.source.Name + ":" + p.ID
 	}
+	if who := a.launched[p.ID]; p.Subject == "" && who.Subject != "" {
+		m.Subject, m.LMSID = who.Subject, who.LMSID
+	}
 	return m
 }
 
-// knowByID leaves out the e-mail addresses of people who have an id, where the
-// platform of the source's name launches people and its addresses are not
-// believed: the launch names them by the id alone, and whoever can choose an
-// address must not become the member who has it.
-func (h *Hooks) knowByID(ctx context.Context, a *action) error {
+// recognise finds out about people who have an id, where the platform of the
+// source's name launches people. Where its e-mail addresses are not believed,
+// they are left out: the launch names people by the id alone, and whoever can
+// choose an address must not become the member who has it. Nor does an address
+// count against the account.
+func (h *Hooks) recognise(ctx context.Context, a *action) error {
 	stored, err := h.Commands.Platforms(ctx)
 	if err != nil {
 		return err
@@ -186,15 +189,18 @@ func (h *Hooks) knowByID(ctx context.Context, a *action) error {
 	if i < 0 {
 		return nil
 	}
-	if all[i].UserIDFrom == "" {
-		a.issuer = all[i].Issuer
-	}
-	if all[i].TrustEmails {
-		return nil
-	}
-	for i, p := range a.People {
-		if p.ID != "" {
-			a.People[i].Email = ""
+	a.launched = map[string]environment.Person{}
+	for k, p := range a.People {
+		if p.ID == "" {
+			continue
+		}
+		who, err := h.Commands.WhomHooksMean(ctx, all[i], p.ID)
+		if err != nil {
+			return err
+		}
+		a.launched[p.ID] = who
+		if !all[i].TrustEmails || who.Subject != "" && !strings.EqualFold(who.Email, p.Email) {
+			a.People[k].Email = ""
 		}
 	}
 	return nil
@@ -202,24 +208,28 @@ func (h *Hooks) knowByID(ctx context.Context, a *action) error {
 
 // onRoster finds a person among the members.
 func (a *action) onRoster(p Person) (environment.Member, bool) {
-	m := a.member(p)
 	for _, same := range []func(environment.Member) bool{
-		func(k environment.Member) bool { return m.Subject != "" && k.Subject == m.Subject },
+		func(k environment.Member) bool { return p.Subject != "" && k.Subject == p.Subject },
 		func(k environment.Member) bool {
 			// A roster of one platform may leave out its name; whoever was launched
 			// since then has the launch's id instead.
-			return m.LMSID != "" && (k.LMSID == m.LMSID || k.LMSID == p.ID || k.Subject == m.LMSID)
+			id := a.source.Name + ":" + p.ID
+			return p.ID != "" && (k.LMSID == id || k.LMSID == p.ID || k.Subject == id)
 		},
-		func(k environment.Member) bool { // or who they became since
-			return p.ID != "" && a.issuer != "" && k.LMSID == a.issuer+"#"+p.ID
-		},
-		func(k environment.Member) bool { return m.Email != "" && k.Email == m.Email },
+		func(k environment.Member) bool { return a.isLaunched(p, k) }, // or who they became since
+		func(k environment.Member) bool { return p.Email != "" && k.Email == p.Email },
 	} {
 		if i := slices.IndexFunc(a.course.Members, same); i >= 0 {
 			return a.course.Members[i], true
 		}
 	}
-	return m, false
+	return a.member(p), false
+}
+
+// isLaunched says whether a member is whom launches mean by a person's id.
+func (a *action) isLaunched(p Person, k environment.Member) bool {
+	who := a.launched[p.ID]
+	return who.LMSID != "" && k.LMSID == who.LMSID || who.Subject != "" && k.Subject == who.Subject
 }
 
 // subject is who a person is here, or will be.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -155,6 +156,67 @@ func TestAHookWithoutAnAddressMeansWhoWasLaunched(t *testing.T) {
 		if got := strings.Join(w.course().Subjects(), " "); got != step.members {
 			t.Errorf("%s: got %q; want %q", step.kind, got, step.members)
 		}
+	}
+}
+
+// TestAHookMeansWhoWasLaunchedElsewhere: a launch in one course says who an id
+// is in every other, also where hooks have an id of their own, and an admin may
+// give the account to somebody else. What is started is theirs.
+func TestAHookMeansWhoWasLaunchedElsewhere(t *testing.T) {
+	const account = "https://school.example.edu#15"
+	for name, tt := range map[string]struct {
+		from, id, hooks string
+		joined          bool
+		want            string
+	}{
+		"by the account's id":      {"", "15", "", false, "ada@b.edu"},
+		"by an id of hooks":        {"user_id", "2107", "sis:2107", false, "ada@b.edu"},
+		"by another's id of hooks": {"user_id", "2108", "sis:2107", false, "sis:2108"},
+		"joined by an admin":       {"", "15", "", true, "eve"},
+		"joined, an id of hooks":   {"user_id", "2107", "sis:2107", true, "eve"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, sis(func(s *Source) { s.AutoProvision = ProvisionOnEnroll }))
+			w.platforms = []environment.Platform{{Name: "sis", Issuer: "https://school.example.edu", TrustEmails: true, UserIDFrom: tt.from}}
+			w.open()
+			if _, err := w.service.RecogniseLaunched(t.Context(), environment.Launched{LMSID: account, Subject: "sis:" + tt.id, Hooks: tt.hooks, Email: "ada@b.edu", EmailTrusted: true}); err != nil {
+				t.Fatal(err)
+			}
+			if tt.joined {
+				if _, err := w.service.PutPerson(t.Context(), admin, environment.Person{Subject: "eve", LMSID: account}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			who := fmt.Sprintf(`{"course":"de-2026","user":{"id":%q}}`, tt.id)
+			w.say("member.added", who)
+			if got, all := w.course().Subjects(), w.environments(); !slices.Equal(got, []string{tt.want}) || len(all) != 1 || all[0].Owner != tt.want {
+				t.Errorf("got %q with %+v; want %s", got, all, tt.want)
+			}
+			w.say("member.removed", who)
+			if got := w.course().Subjects(); len(got) != 0 {
+				t.Errorf("after the removal: %q; want nobody", got)
+			}
+		})
+	}
+}
+
+// TestAHookDropsWhomAListHas: somebody whom a list named by the address leaves
+// by the id.
+func TestAHookDropsWhomAListHas(t *testing.T) {
+	w := newWorld(t, sis(func(*Source) {}))
+	w.platforms = []environment.Platform{{Name: "sis", Issuer: "https://school.example.edu", TrustEmails: true}}
+	w.open()
+	if _, err := w.service.RecogniseLaunched(t.Context(), environment.Launched{LMSID: "https://school.example.edu#15", Subject: "sis:15", Email: "ada@b.edu", EmailTrusted: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, email := range []string{"ada@b.edu", "bob@b.edu"} {
+		if _, err := w.service.Enroll(t.Context(), admin, "de-2026", environment.Member{Email: email}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.say("member.removed", `{"course":"de-2026","user":{"id":"15","email":"bob@b.edu"}}`) // the account counts, not the address
+	if got := w.course().Subjects(); !slices.Equal(got, []string{"bob@b.edu"}) {
+		t.Errorf("got %q; want bob alone", got)
 	}
 }
 

@@ -166,7 +166,11 @@ func launchedBy(p environment.Platform, c claims) environment.Launched {
 	case environment.ValidSubject("", subject) != nil:
 		subject = p.Name + ":" + environment.HashToken(c.Issuer + "#" + id)[:16]
 	}
-	return environment.Launched{LMSID: c.lmsID(), Name: c.Name, Email: c.Email, EmailTrusted: p.TrustEmails, Subject: subject}
+	l := environment.Launched{LMSID: c.lmsID(), Name: c.Name, Email: c.Email, EmailTrusted: p.TrustEmails, Subject: subject}
+	if p.UserIDFrom != "" {
+		l.Hooks = subject
+	}
+	return l
 }
 
 // enroll puts whoever came on the roster, as the platform vouches for them, and

@@ -111,6 +111,27 @@ func TestAHookAndATrustedAddressAreOneStudent(t *testing.T) {
 	}
 }
 
+// TestHooksLearnWhoTheirIdsAre: an id of hooks that a launch carries means
+// whoever has the account.
+func TestHooksLearnWhoTheirIdsAre(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.trusted, w.userID = true, "user_id" })
+	p := environment.Platform{Name: "canvas", Issuer: w.school.url, UserIDFrom: "user_id"}
+	id := with(map[string]any{claimOf + "custom": map[string]any{"user_id": "21070000000020064"}})
+	for i, want := range []string{"", "alice@example.edu", "alice@example.edu"} {
+		who, err := w.service.WhomHooksMean(t.Context(), p, "21070000000020064")
+		if err != nil || who.Subject != want {
+			t.Errorf("after %d launches: got %+v, %v; want %q", i, who, err, want)
+		}
+		if rec := w.launch("alice", "Learner", id); rec.Code != http.StatusOK {
+			t.Fatalf("got %d %s", rec.Code, rec.Body)
+		}
+	}
+	w.put(environment.Person{Subject: "ada", LMSID: w.school.url + "#alice"})
+	if who, err := w.service.WhomHooksMean(t.Context(), p, "21070000000020064"); err != nil || who.Subject != "ada" {
+		t.Errorf("after an admin joined them: got %+v, %v; want ada", who, err)
+	}
+}
+
 // TestTwoPeopleAreJoined: an admin says that an account is somebody's whom
 // daskbot knows already. Launches and rosters go on, and the course has them
 // once.
