@@ -51,6 +51,9 @@ type Store interface {
 	// PersonBySlack and PersonByEmail find one by another identity; CodeConflict
 	// when two people have the same e-mail address.
 	PersonBySlack(ctx context.Context, slackID string) (Person, error)
+	// PeopleBySlack finds everybody whose account is that one, or may be; see
+	// SameSlack.
+	PeopleBySlack(ctx context.Context, slackID string) ([]Person, error)
 	PersonByEmail(ctx context.Context, email string) (Person, error)
 	// PersonByLMS is PersonBySlack for a learning platform.
 	PersonByLMS(ctx context.Context, lmsID string) (Person, error)

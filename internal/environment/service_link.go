@@ -109,16 +109,17 @@ func (s *Service) offer(ctx context.Context, code, slackID string) (offer, Note,
 	return o, note, nil
 }
 
-// release takes an account from the person it belonged to so far, for example
-// one that was made from its e-mail address.
+// release takes an account from whoever it belonged to so far, for example one
+// that was made from its e-mail address.
 func (s *Service) release(ctx context.Context, slackID, to string) error {
-	old, err := s.store.PersonBySlack(ctx, slackID)
-	if CodeOf(err) == CodeNotFound || err == nil && old.Subject == to {
-		return nil
-	}
+	holders, err := s.store.PeopleBySlack(ctx, slackID)
 	if err != nil {
 		return err
 	}
-	old.SlackID = ""
-	return s.store.Commit(ctx, Change{Person: &old})
+	for _, p := range without(holders, Person{Subject: to, SlackID: slackID}) {
+		if err := s.store.Commit(ctx, Change{Person: &p}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -154,8 +154,8 @@ func (s *Service) Person(ctx context.Context, who Caller, subject string) (Perso
 // grant it. Students may link a project, but not say who they are elsewhere:
 // that would let them take another's identity. An account of Slack or of a
 // learning platform that somebody else had so far is no longer theirs: that is
-// how two people become one. With Once, one that is delivered again changes nothing, and answers
-// with the person as they are now.
+// how two people become one. With Once, one that is delivered again changes
+// nothing, and answers with the person as they are now.
 func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, error) {
 	old, err := s.Person(ctx, who, p.Subject)
 	if err != nil {
@@ -205,47 +205,42 @@ func (s *Service) storePerson(ctx context.Context, p Person, released []Person) 
 // holdersOf are those who had the accounts that p is to have, without them.
 func (s *Service) holdersOf(ctx context.Context, p, old Person) (holders []Person, err error) {
 	if p.SlackID != old.SlackID {
-		h, err := holderOf(ctx, "slackId", p.SlackID, s.store.PersonBySlack)
-		if err != nil {
+		if holders, err = s.store.PeopleBySlack(ctx, p.SlackID); err != nil {
 			return nil, err
 		}
-		holders = append(holders, h...)
 	}
-	if p.LMSID != old.LMSID {
-		h, err := holderOf(ctx, "lmsId", p.LMSID, s.store.PersonByLMS)
-		if err != nil {
+	if p.LMSID != old.LMSID && p.LMSID != "" {
+		holder, err := s.store.PersonByLMS(ctx, p.LMSID)
+		switch CodeOf(err) {
+		case "":
+			holders = append(holders, holder)
+		case CodeNotFound:
+		case CodeConflict:
+			return nil, &Error{Code: CodeConflict, Field: "lmsId", Err: err,
+				Message: "Several people are registered with the account " + clip(p.LMSID) + "; take it from all but one of them first."}
+		default:
 			return nil, err
 		}
-		holders = append(holders, h...)
 	}
-	for i, h := range holders {
-		if h.SlackID == p.SlackID {
-			holders[i].SlackID = ""
-		}
-		if h.LMSID == p.LMSID {
-			holders[i].LMSID = ""
-		}
-	}
-	return slices.CompactFunc(holders, func(a, b Person) bool { return a.Subject == b.Subject }), nil
+	return without(holders, p), nil
 }
 
-// holderOf finds who has an account; nobody need have it.
-func holderOf(ctx context.Context, field, account string, find func(context.Context, string) (Person, error)) ([]Person, error) {
-	if account == "" {
-		return nil, nil
+// without are people, each once, without the accounts that p is to have; p is
+// none of them.
+func without(people []Person, p Person) (out []Person) {
+	for _, h := range people {
+		if h.Subject == p.Subject || slices.ContainsFunc(out, func(k Person) bool { return k.Subject == h.Subject }) {
+			continue
+		}
+		if SameSlack(h.SlackID, p.SlackID) {
+			h.SlackID = ""
+		}
+		if h.LMSID == p.LMSID {
+			h.LMSID = ""
+		}
+		out = append(out, h)
 	}
-	holder, err := find(ctx, account)
-	switch CodeOf(err) {
-	case "":
-		return []Person{holder}, nil
-	case CodeNotFound:
-		return nil, nil
-	case CodeConflict:
-		return nil, &Error{Code: CodeConflict, Field: field, Err: err,
-			Message: "Several people are registered with the account " + clip(account) + "; take it from all but one of them first."}
-	default:
-		return nil, err
-	}
+	return out
 }
 
 // CheckProject asks the cloud whether daskbot may act in the project.

@@ -5,6 +5,21 @@ import (
 	"strings"
 )
 
+// SameSlack reports whether two accounts of Slack may be one: a user's id alone,
+// as admins write it, stands for that user in whatever workspace.
+func SameSlack(a, b string) bool {
+	teamA, userA := slackParts(a)
+	teamB, userB := slackParts(b)
+	return userA != "" && userA == userB && (teamA == "" || teamB == "" || teamA == teamB)
+}
+
+func slackParts(account string) (team, user string) {
+	if team, user, found := strings.Cut(account, ":"); found {
+		return team, user
+	}
+	return "", account
+}
+
 // Recognise finds the person behind a Slack account that Slack itself vouched
 // for: "TEAM:USER". An admin may have linked the user's id alone. CodeNotFound
 // means that nobody introduced the account yet.

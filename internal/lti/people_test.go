@@ -212,6 +212,33 @@ func TestAnAccountIsOnePersons(t *testing.T) {
 	has("dave", environment.Person{SlackID: "U2", LMSID: school})
 }
 
+// TestAnAccountOfSlackIsOnePersons: also where Slack names it with its workspace,
+// and an admin by the user's id alone.
+func TestAnAccountOfSlackIsOnePersons(t *testing.T) {
+	for _, given := range []string{"U1", "T1:U1"} {
+		w := newWorld(t)
+		for _, known := range []string{"T1:U1", "U1"} {
+			w.put(environment.Person{Subject: "ada", SlackID: known})
+			w.put(environment.Person{Subject: "carol", SlackID: given})
+			ada, err := w.service.Person(t.Context(), admin, "ada")
+			who, failed := w.service.Recognise(t.Context(), "T1:U1")
+			if err != nil || failed != nil || ada.SlackID != "" || who.Subject != "carol" {
+				t.Errorf("%s after %s: got %+v, %v, and ada has %q, %v; want carol alone", given, known, who, failed, ada.SlackID, err)
+			}
+		}
+		code, _, err := w.service.LinkCode(t.Context(), admin, "dave")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.service.LinkSlack(t.Context(), "T1:U1", code.Reveal()); err != nil {
+			t.Fatal(err)
+		}
+		if carol, err := w.service.Person(t.Context(), admin, "carol"); err != nil || carol.SlackID != "" {
+			t.Errorf("%s: got %+v, %v; want nothing left of it", given, carol, err)
+		}
+	}
+}
+
 // TestTwoPeopleWithOneAccount: a store from before has them. They are left out,
 // and keep nobody else out.
 func TestTwoPeopleWithOneAccount(t *testing.T) {

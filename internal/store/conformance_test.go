@@ -41,6 +41,7 @@ func conformance(t *testing.T, url fresh) {
 		{"Replay", testReplay},
 		{"TokensAndPeople", testTokensAndPeople},
 		{"Identities", testIdentities},
+		{"AccountsOfSlack", testAccountsOfSlack},
 		{"Notes", testNotes},
 		{"Courses", testCourses},
 		{"CourseBindings", testCourseBindings},

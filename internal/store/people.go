@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/daskbot/daskbot/internal/environment"
@@ -43,6 +44,17 @@ func (s *Store) Person(ctx context.Context, subject string) (environment.Person,
 // PersonBySlack reads the one a Slack account belongs to.
 func (s *Store) PersonBySlack(ctx context.Context, slackID string) (environment.Person, error) {
 	return s.person(ctx, `SELECT version, document FROM people WHERE slack_id = $1 AND slack_id <> ''`, slackID)
+}
+
+// PeopleBySlack reads everybody whose account of Slack that one may be.
+func (s *Store) PeopleBySlack(ctx context.Context, slackID string) ([]environment.Person, error) {
+	user := slackID[strings.LastIndexByte(slackID, ':')+1:]
+	rs, err := s.reads.QueryContext(ctx, `SELECT version, document FROM people WHERE slack_id = $1 OR slack_id LIKE $2 ORDER BY subject`, user, "%:"+user)
+	if err != nil {
+		return nil, translate(fmt.Errorf("read people: %w", err))
+	}
+	people, err := collect(rs, scanPerson)
+	return slices.DeleteFunc(people, func(p environment.Person) bool { return !environment.SameSlack(p.SlackID, slackID) }), translate(err)
 }
 
 // PersonByEmail reads the one with this e-mail address, whatever its case.

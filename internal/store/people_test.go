@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +37,24 @@ func testIdentities(t *testing.T, url fresh) {
 	commit(t, s, environment.Change{Person: &ann})
 	_, err = s.PersonBySlack(t.Context(), "T1:U1")
 	wantCode(t, err, environment.CodeNotFound)
+}
+
+// testAccountsOfSlack: a user's id alone is that user in every workspace.
+func testAccountsOfSlack(t *testing.T, url fresh) {
+	s := open(t, url(t))
+	for subject, account := range map[string]string{"ann": "T1:U1", "bob": "T2:U1", "carol": "U1", "dave": "T1:U11", "eve": "T1:XU1", "frank": "", "gus": "T1:U_1", "hal": "T1:UX1", "ida": "T1:u1"} {
+		commit(t, s, environment.Change{Person: &environment.Person{Subject: subject, SlackID: account}})
+	}
+	for account, want := range map[string]string{"U1": "ann bob carol", "T1:U1": "ann carol", "T3:U1": "carol", "T1:U11": "dave", "T1:U_1": "gus", "U2": "", "": "", "T1:": ""} {
+		people, err := s.PeopleBySlack(t.Context(), account)
+		var got []string
+		for _, p := range people {
+			got = append(got, p.Subject)
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: got %q, %v; want %s", account, got, err, want)
+		}
+	}
 }
 
 func testNotes(t *testing.T, url fresh) {
