@@ -121,11 +121,7 @@ func (s *Service) Up(ctx context.Context, who Caller, r Request) (Environment, b
 
 // complete fills in defaults and refuses what cannot be.
 func (s *Service) complete(ctx context.Context, who Caller, r Request) (Request, Profile, Course, error) {
-	r.Owner = first(strings.TrimSpace(r.Owner), who.Subject)
-	if err := ValidSubject("owner", r.Owner); err != nil {
-		return r, Profile{}, Course{}, err
-	}
-	class, err := s.attended(ctx, who, r)
+	r, class, err := s.owned(ctx, who, r)
 	if err != nil {
 		return r, Profile{}, class, err
 	}
@@ -150,6 +146,20 @@ func (s *Service) complete(ctx context.Context, who Caller, r Request) (Request,
 	}
 	r.Project, err = s.resolveProject(ctx, who, r, class)
 	return r, profile, class, err
+}
+
+// owned finds out for whom a request is, and in which course.
+func (s *Service) owned(ctx context.Context, who Caller, r Request) (Request, Course, error) {
+	owner, err := s.called(ctx, who, r.Course, first(strings.TrimSpace(r.Owner), who.Subject))
+	if err != nil {
+		return r, Course{}, err
+	}
+	r.Owner = owner
+	if err := ValidSubject("owner", r.Owner); err != nil {
+		return r, Course{}, err
+	}
+	class, err := s.attended(ctx, who, r)
+	return r, class, err
 }
 
 func (s *Service) unknownProfile(name string) error {

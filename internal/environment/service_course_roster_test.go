@@ -186,6 +186,51 @@ func TestCaseMakesNoTwoPeople(t *testing.T) {
 	}
 }
 
+// TestCaseMakesNoTwoOwners: whoever names somebody by an address in capitals, as
+// a person or as the owner of something, means who is on the roster.
+func TestCaseMakesNoTwoOwners(t *testing.T) {
+	o := newOffice(t, addressed("ann@example.edu"))
+	p, err := o.PutPerson(t.Context(), boss, Person{Subject: "Ann@Example.edu", Project: "anns-credits"})
+	if err != nil || p.Subject != "ann@example.edu" {
+		t.Errorf("got %+v, %v; want ann", p, err)
+	}
+	if p, err = o.Person(t.Context(), Caller{Subject: "ann@example.edu", Role: RoleStudent}, "ANN@example.edu"); err != nil || p.Project != "anns-credits" {
+		t.Errorf("got %+v, %v; want what was said of ann", p, err)
+	}
+	for i, owner := range []string{"Ann@example.EDU", "ann@example.edu"} {
+		e, created, err := o.Up(t.Context(), tutor, Request{Owner: owner, Course: "ml"})
+		if err != nil || created != (i == 0) || e.Owner != "ann@example.edu" || e.Project != "anns-credits" {
+			t.Errorf("%s: got %+v, created %v, %v; want one of ann, who pays", owner, e, created, err)
+		}
+	}
+}
+
+// TestNamesFromBefore: who is known by a name in capitals keeps it, wherever it
+// is written so.
+func TestNamesFromBefore(t *testing.T) {
+	o := newOffice(t)
+	o.rows.people["Ann@Example.edu"] = Person{Subject: "Ann@Example.edu", Project: "anns-credits"}
+	if _, err := o.Enroll(t.Context(), tutor, "ml", Member{Subject: "Ann@Example.edu"}); err != nil || o.course(t).Members[0].Subject != "Ann@Example.edu" {
+		t.Errorf("got %+v, %v", o.course(t).Members, err)
+	}
+	c := o.rows.courses["ml"]
+	c.Members = append(c.Members, Member{Subject: "Bob@Example.edu", Role: MemberStudent})
+	o.rows.courses["ml"] = c
+	batch, err := o.CourseUp(t.Context(), tutor, "ml")
+	if err != nil || len(batch.Items) != 2 {
+		t.Fatalf("got %+v, %v", batch, err)
+	}
+	for _, item := range batch.Items {
+		if e := o.rows.envs[item.Environment]; e.Owner != item.Subject {
+			t.Errorf("got %+v; want one of %s", e, item.Subject)
+		}
+	}
+	old := Caller{Subject: "Carol@Example.edu", Role: RoleStudent} // by a token
+	if e, _, err := o.Up(t.Context(), old, Request{}); err != nil || e.Owner != old.Subject {
+		t.Errorf("got %+v, %v; want one of the caller's", e, err)
+	}
+}
+
 // TestANameThatIsNotInLowerCase: whoever is registered so keeps it, also when
 // the roster's document is applied again.
 func TestANameThatIsNotInLowerCase(t *testing.T) {

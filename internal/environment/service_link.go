@@ -21,6 +21,10 @@ type offer struct {
 // LinkCode makes a code with which whoever types it in Slack is joined to a
 // person: once, and for a quarter of an hour. The person and admins may ask.
 func (s *Service) LinkCode(ctx context.Context, who Caller, subject string) (Secret, time.Time, error) {
+	subject, err := s.called(ctx, who, "", subject)
+	if err != nil {
+		return Secret{}, time.Time{}, err
+	}
 	if err := Authorize(who, ActionIdentify, subject, ""); err != nil {
 		return Secret{}, time.Time{}, err
 	}

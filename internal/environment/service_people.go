@@ -137,8 +137,29 @@ func (s *Service) RevokeToken(ctx context.Context, who Caller, id string) error 
 	return s.store.Commit(ctx, Change{Token: &tokens[i]})
 }
 
+// called is who somebody means by a name: the caller, or whoever has exactly that
+// one in the course or as a person, else the name in the form it is compared in.
+func (s *Service) called(ctx context.Context, who Caller, course, name string) (string, error) {
+	if name == CleanSubject(name) || name == who.Subject {
+		return name, nil
+	}
+	var class Course
+	if course != "" {
+		var err error
+		class, err = s.roster.Class(ctx, course)
+		if err != nil && CodeOf(err) != CodeNotFound { // who looks for the course says so
+			return "", err
+		}
+	}
+	return s.spelt(ctx, class, name)
+}
+
 // Person returns what is known of a subject; an unknown one is empty.
 func (s *Service) Person(ctx context.Context, who Caller, subject string) (Person, error) {
+	subject, err := s.called(ctx, who, "", subject)
+	if err != nil {
+		return Person{}, err
+	}
 	if err := Authorize(who, ActionIdentify, subject, ""); err != nil {
 		return Person{}, err
 	}
@@ -161,6 +182,7 @@ func (s *Service) PutPerson(ctx context.Context, who Caller, p Person) (Person, 
 	if err != nil {
 		return p, err
 	}
+	p.Subject = old.Subject
 	if done, err := s.doneBefore(ctx, ""); err != nil || done {
 		return old, err
 	}
