@@ -255,7 +255,7 @@ func (m Member) clean() Member {
 	for _, value := range []*string{&m.Subject, &m.Name, &m.Email, &m.LMSID, &m.SlackID, &m.Project} {
 		*value = strings.TrimSpace(*value)
 	}
-	m.Email, m.Subject = strings.ToLower(m.Email), CleanSubject(m.Subject)
+	m.Email, m.Subject = CleanAddress(m.Email), CleanSubject(m.Subject)
 	return m
 }
 
@@ -266,9 +266,19 @@ func (m Member) clean() Member {
 func CleanSubject(s string) string {
 	s = strings.TrimSpace(s)
 	if strings.Contains(s, "@") && !strings.Contains(s, ":") {
-		return strings.ToLower(s)
+		return CleanAddress(s)
 	}
 	return s
+}
+
+// CleanAddress is an e-mail address in the form it is compared in. One with
+// letters beyond ASCII stays as it is, to be refused: the sign for kelvin would
+// become a k, and whoever has it in an address somebody else.
+func CleanAddress(address string) string {
+	if !asciiOnly(address) {
+		return address
+	}
+	return strings.ToLower(address)
 }
 
 // CleanSubjects are names of people in the form they are compared in, each once.

@@ -205,6 +205,21 @@ func TestCaseMakesNoTwoOwners(t *testing.T) {
 	}
 }
 
+// TestTheSignForKelvinIsNoK: in lower case it would be, and make two people one.
+func TestTheSignForKelvinIsNoK(t *testing.T) {
+	o := newOffice(t, addressed("mike@example.edu"))
+	o.rows.people["mike"] = Person{Subject: "mike", Email: "mike@example.edu"}
+	const kelvin = "mi\u212ae@example.edu"
+	if p, err := o.Introduce(t.Context(), "T1:U1", kelvin, true); CodeOf(err) != CodeNotFound {
+		t.Errorf("from Slack: got %+v, %v; want nobody", p, err)
+	}
+	for _, m := range []Member{{Email: kelvin}, {Subject: kelvin}} {
+		if _, err := o.Enroll(t.Context(), tutor, "ml", m); CodeOf(err) != CodeInvalid {
+			t.Errorf("%+v: got %v; want it refused", m, err)
+		}
+	}
+}
+
 // TestNamesFromBefore: who is known by a name in capitals keeps it, wherever it
 // is written so.
 func TestNamesFromBefore(t *testing.T) {

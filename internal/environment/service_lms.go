@@ -65,7 +65,7 @@ func (s *Service) recognise(ctx context.Context, l Launched) (Person, error) {
 // launchedAnew is the person whom an account that is not linked yet is to be
 // linked to.
 func (s *Service) launchedAnew(ctx context.Context, l Launched) (Person, error) {
-	email := strings.ToLower(strings.TrimSpace(l.Email))
+	email := CleanAddress(strings.TrimSpace(l.Email))
 	if ValidEmail(email) != nil || !asciiOnly(email) { // rosters take no other
 		email = ""
 	}

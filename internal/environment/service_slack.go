@@ -36,7 +36,7 @@ func (s *Service) Recognise(ctx context.Context, slackID string) (Person, error)
 // when admit is set, and is CodeNotFound otherwise. An account never replaces
 // another one: that is CodeForbidden, and for an admin to sort out.
 func (s *Service) Introduce(ctx context.Context, slackID, email string, admit bool) (Person, error) {
-	email = strings.ToLower(strings.TrimSpace(email))
+	email = CleanAddress(strings.TrimSpace(email))
 	if email == "" || ValidEmail(email) != nil || ValidSubject("owner", email) != nil {
 		return Person{}, Errorf(CodeNotFound, "Slack does not say which e-mail address is yours.")
 	}

@@ -199,13 +199,13 @@ func roleOf(role string) environment.MemberRole {
 	}
 }
 
-// address is an e-mail address in the form it is compared in; a template that
-// was not filled in ({user_email}, $Person.email) is none.
+// address is an e-mail address; a template that was not filled in
+// ({user_email}, $Person.email) is none.
 func address(s string) string {
 	if strings.ContainsAny(s, "{}$ ") {
 		return ""
 	}
-	return strings.ToLower(s)
+	return environment.CleanAddress(s)
 }
 
 // contentID names an event by what tells it apart, for platforms that number

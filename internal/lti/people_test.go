@@ -314,6 +314,16 @@ func TestParametersThatAreNone(t *testing.T) {
 	}
 }
 
+// TestAnAddressThatOnlyLooksTheSame: in lower case the sign for kelvin is a k.
+func TestAnAddressThatOnlyLooksTheSame(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.trusted = true })
+	w.put(environment.Person{Subject: "mike", Email: "mike@example.edu"})
+	rec := w.launch("alice", "Learner", with(map[string]any{"email": "mi\u212ae@example.edu"}))
+	if all := w.environments(); rec.Code != http.StatusOK || len(all) != 1 || all[0].Owner != "canvas:alice" {
+		t.Errorf("got %d %+v; want one of a person of their own", rec.Code, all)
+	}
+}
+
 func TestAnOddAccountGetsAName(t *testing.T) {
 	w := newWorld(t)
 	if rec := w.launch("a b/ü", "Learner"); rec.Code != http.StatusOK {

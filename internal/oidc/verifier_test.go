@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -161,6 +162,7 @@ func TestBadTokens(t *testing.T) {
 		"e-mail not verified":      signed(map[string]any{"email_verified": false}),
 		"e-mail verified, a text":  signed(map[string]any{"email_verified": "true"}),
 		"no e-mail":                signed(map[string]any{"email": ""}),
+		"the sign for kelvin":      signed(map[string]any{"email": "mi\u212ae@example.edu"}), // in lower case it is mike's
 		"a subject with a line":    signed(map[string]any{"email": "ann\n@example.edu"}),
 		"another key":              sign(t, jose.ES256, newKey(t), p.kid, p.claims(nil)),
 		"an unknown key":           sign(t, jose.ES256, newKey(t), "two", p.claims(nil)),
@@ -205,7 +207,12 @@ func TestKeysThatDoNotAnswer(t *testing.T) {
 	}
 	p.down.Store(false)
 	clock.Store(int64(askAgain))
-	if _, err := v.Caller(t.Context(), token); err != nil {
+	_, err := v.Caller(t.Context(), token)
+	for i := 0; i < 10_000 && environment.CodeOf(err) == environment.CodeUnavailable; i++ { // the library may still be letting go of its last question
+		runtime.Gosched()
+		_, err = v.Caller(t.Context(), token)
+	}
+	if err != nil {
 		t.Errorf("once they answer again: %v", err)
 	}
 	liar := sign(t, jose.ES256, p.key, p.kid, p.claims(map[string]any{"iss": withoutKeys}))
