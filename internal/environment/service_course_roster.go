@@ -77,6 +77,16 @@ func (s *Service) knownCourse(ctx context.Context, id string) error {
 	return err
 }
 
+// WhomEnrollTakes is who a member that is named only in part is, or would be, in
+// a course. For daskbot's own parts: it checks no caller. Errors are Enroll's.
+func (s *Service) WhomEnrollTakes(ctx context.Context, course string, m Member) (Member, error) {
+	c, err := s.roster.Class(ctx, course)
+	if err != nil {
+		return Member{}, err
+	}
+	return s.completeMember(ctx, c, m)
+}
+
 // spelt is a member's subject in the form it is kept in: the one of addresses,
 // unless somebody is on the roster, or registered, under exactly this name.
 func (s *Service) spelt(ctx context.Context, c Course, subject string) (string, error) {

@@ -1,6 +1,7 @@
 package lms
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -232,15 +233,21 @@ func (a *action) isLaunched(p Person, k environment.Member) bool {
 	return who.LMSID != "" && k.LMSID == who.LMSID || who.Subject != "" && k.Subject == who.Subject
 }
 
-// subject is who a person is here, or will be.
+// subject is what a person is called here, for people.
 func (a *action) subject(p Person) string {
 	m, _ := a.onRoster(p)
-	for _, name := range []string{m.Subject, m.Email, m.LMSID} {
-		if name != "" {
-			return name
-		}
+	return cmp.Or(m.Subject, m.Email, m.LMSID)
+}
+
+// owner is whose something is that is started or ended: whoever is on the
+// roster, also since the message was begun with, else whom Enroll would put there.
+func (h *Hooks) owner(ctx context.Context, a *action, p Person) (string, error) {
+	m, ok := a.onRoster(p)
+	if ok || m.Subject == "" && m.Email == "" {
+		return a.subject(p), nil
 	}
-	return ""
+	m, err := h.Commands.WhomEnrollTakes(ctx, a.course.ID, m)
+	return m.Subject, err
 }
 
 // enroll makes a member, and starts nothing unless the source is to.
@@ -304,7 +311,10 @@ func (h *Hooks) start(ctx context.Context, a *action, p Person) (string, error) 
 	if a.source.AutoProvision == ProvisionOff {
 		return "", ignored{"The source may start nothing (autoProvision: off)."}
 	}
-	owner := a.subject(p)
+	owner, err := h.owner(ctx, a, p)
+	if err != nil {
+		return "", err
+	}
 	e, created, err := h.Commands.Up(ctx, a.caller(), environment.Request{Owner: owner, Course: a.course.ID, Profile: a.course.Profile,
 		IdempotencyKey: a.delivery.ID + "/" + owner})
 	switch {
@@ -320,7 +330,10 @@ func (h *Hooks) start(ctx context.Context, a *action, p Person) (string, error) 
 // end takes away what somebody has in the course and had when the message
 // came.
 func (h *Hooks) end(ctx context.Context, a *action, p Person) (string, error) {
-	owner := a.subject(p)
+	owner, err := h.owner(ctx, a, p)
+	if err != nil {
+		return "", err
+	}
 	items, _, err := h.Commands.List(ctx, a.caller(), environment.Filter{Owner: owner, Course: a.course.ID,
 		States: []environment.State{environment.StatePending, environment.StateCreating, environment.StateReady, environment.StateUpdating}})
 	if err != nil {

@@ -200,6 +200,26 @@ func TestAHookMeansWhoWasLaunchedElsewhere(t *testing.T) {
 	}
 }
 
+// TestWhatAHookStartsIsThePersons: who is known by an address and called
+// otherwise has what is started for the address, on the roster or not.
+func TestWhatAHookStartsIsThePersons(t *testing.T) {
+	for _, kind := range []string{"member.added", "environment.start"} {
+		w := newWorld(t, sis(func(s *Source) { s.AutoProvision = ProvisionOnEnroll }))
+		if _, err := w.service.PutPerson(t.Context(), admin, environment.Person{Subject: "ada", Email: "ada@b.edu"}); err != nil {
+			t.Fatal(err)
+		}
+		const who = `{"course":"de-2026","user":{"id":"15","email":"ada@b.edu"}}`
+		w.say(kind, who)
+		if all := w.environments(); len(all) != 1 || all[0].Owner != "ada" {
+			t.Errorf("%s: got %+v; want one of ada", kind, all)
+		}
+		w.say("environment.end", who)
+		if n := live(w); n != 0 {
+			t.Errorf("%s: %d environments go on; want none", kind, n)
+		}
+	}
+}
+
 // TestAHookDropsWhomAListHas: somebody whom a list named by the address leaves
 // by the id.
 func TestAHookDropsWhomAListHas(t *testing.T) {

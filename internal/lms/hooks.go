@@ -59,6 +59,7 @@ type Commands interface {
 	ApplyCourse(ctx context.Context, who environment.Caller, doc environment.Course, expect int64, dry bool) (environment.CourseChange, error)
 	EndCourse(ctx context.Context, who environment.Caller, course string, at time.Time) (ends time.Time, err error)
 	Platforms(ctx context.Context) ([]environment.Platform, error)
+	WhomEnrollTakes(ctx context.Context, course string, m environment.Member) (environment.Member, error)
 	WhomHooksMean(ctx context.Context, p environment.Platform, id string) (environment.Person, error)
 	Enroll(ctx context.Context, who environment.Caller, course string, m environment.Member) (changed bool, err error)
 	Unenroll(ctx context.Context, who environment.Caller, course, subject, reason string) (changed bool, err error)
