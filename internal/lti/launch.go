@@ -224,11 +224,20 @@ func (t *Tool) start(ctx context.Context, s session) error {
 	return err
 }
 
-// latest is the newest that somebody had in the course.
+// latest is the newest that somebody has in the course, else the newest that
+// they had: one that ended hides none that goes on.
 func (t *Tool) latest(ctx context.Context, s session) (environment.Environment, bool, error) {
-	items, _, err := t.service.List(ctx, s.caller(), environment.Filter{Owner: s.Subject, Course: s.Course, Limit: 1})
-	if err != nil || len(items) == 0 {
-		return environment.Environment{}, false, err
+	for _, states := range [][]environment.State{goingOn, nil} {
+		items, _, err := t.service.List(ctx, s.caller(), environment.Filter{Owner: s.Subject, Course: s.Course, States: states, Limit: 1})
+		if err != nil {
+			return environment.Environment{}, false, err
+		}
+		if len(items) > 0 {
+			return items[0], true, nil
+		}
 	}
-	return items[0], true, nil
+	return environment.Environment{}, false, nil
 }
+
+// goingOn are the states of what somebody can use, or soon.
+var goingOn = []environment.State{environment.StatePending, environment.StateCreating, environment.StateReady, environment.StateUpdating}

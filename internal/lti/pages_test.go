@@ -137,6 +137,29 @@ func TestButtons(t *testing.T) {
 	}
 }
 
+// TestWhatEndedHidesNothing: somebody who made a second one from elsewhere, which
+// ended, has the first: the page shows it, and a launch makes no third.
+func TestWhatEndedHidesNothing(t *testing.T) {
+	for _, state := range []environment.State{environment.StateDeleted, environment.StateFailed} {
+		w := newWorld(t)
+		w.launch("alice", "Learner")
+		first := w.ready(t, "canvas:alice")
+		w.now = w.now.Add(time.Hour)
+		second := environment.Environment{ID: "second", Owner: first.Owner, Course: first.Course, Profile: "dask", Recipe: first.Recipe, State: state, Desired: environment.Absent,
+			CreatedAt: w.now, PhaseSince: w.now}
+		if err := w.store.Commit(t.Context(), environment.Change{Environment: &second}); err != nil {
+			t.Fatal(err)
+		}
+		first.Profile, first.Version = "daskhub-shared", first.Version+1 // what a launch would ask for is another one
+		if err := w.store.Commit(t.Context(), environment.Change{Environment: &first}); err != nil {
+			t.Fatal(err)
+		}
+		if rec := w.launch("alice", "Learner"); !strings.Contains(rec.Body.String(), `href="http://203.0.113.7" target="_blank"`) || len(w.environments()) != 2 {
+			t.Errorf("%s: got %s with %d environments; want the first, and no third", state, rec.Body, len(w.environments()))
+		}
+	}
+}
+
 // Nobody goes on teaching on a page that is open already.
 func TestWhoTeachesNoLongerLosesTheClassAtOnce(t *testing.T) {
 	for name, drop := range map[string]func(*world) error{
