@@ -212,6 +212,9 @@ func (a *action) onRoster(p Person) (environment.Member, bool) {
 	for _, same := range []func(environment.Member) bool{
 		func(k environment.Member) bool { return p.Subject != "" && k.Subject == p.Subject },
 		func(k environment.Member) bool {
+			return p.Subject != "" && k.Subject == environment.CleanSubject(p.Subject)
+		},
+		func(k environment.Member) bool {
 			// A roster of one platform may leave out its name; whoever was launched
 			// since then has the launch's id instead.
 			id := a.source.Name + ":" + p.ID

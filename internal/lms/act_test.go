@@ -220,6 +220,26 @@ func TestWhatAHookStartsIsThePersons(t *testing.T) {
 	}
 }
 
+// TestASubjectInCapitals: who was put on the roster by a name in capitals leaves
+// by the same name, and what is started meanwhile is theirs.
+func TestASubjectInCapitals(t *testing.T) {
+	w := newWorld(t, sis(func(s *Source) { s.AutoProvision = ProvisionOnEnroll }))
+	const who = `{"course":"de-2026","user":{"subject":"Ada@B.edu"}}`
+	w.say("member.added", who)
+	w.say("environment.start", who)
+	if got, all := w.course().Subjects(), w.environments(); !slices.Equal(got, []string{"ada@b.edu"}) || len(all) != 1 || all[0].Owner != "ada@b.edu" {
+		t.Errorf("got %q with %+v; want ada, with one", got, all)
+	}
+	w.say("environment.end", who)
+	if n := live(w); n != 0 {
+		t.Errorf("%d environments go on; want none", n)
+	}
+	w.say("member.removed", who)
+	if got := w.course().Subjects(); len(got) != 0 {
+		t.Errorf("after the removal: %q; want nobody", got)
+	}
+}
+
 // TestAHookDropsWhomAListHas: somebody whom a list named by the address leaves
 // by the id.
 func TestAHookDropsWhomAListHas(t *testing.T) {
