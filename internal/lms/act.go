@@ -163,14 +163,16 @@ func summary(last string, done, all int, refusals []error, cut bool) string {
 }
 
 // member is a person as the roster knows them. Ids of platforms are told apart
-// by the source; whoever was launched with one is who that is everywhere.
+// by the source, until a launch in the course, or its roster, has the account:
+// whom only a hook put there is not missed by a roster. Whoever was launched with
+// an id is who that is everywhere.
 func (a *action) member(p Person) environment.Member {
 	m := environment.Member{Subject: p.Subject, Name: p.Name, Email: p.Email, Role: p.Role}
 	if p.ID != "" {
 		m.LMSID = a.source.Name + ":" + p.ID
 	}
-	if who := a.launched[p.ID]; p.Subject == "" && who.Subject != "" {
-		m.Subject, m.LMSID = who.Subject, who.LMSID
+	if m.Subject == "" {
+		m.Subject = a.launched[p.ID].Subject
 	}
 	return m
 }
