@@ -72,7 +72,7 @@ func (s *Service) linkSlack(ctx context.Context, slackID, code string) (Person, 
 		p = Person{Subject: o.Subject}
 	case err != nil:
 		return p, err
-	case p.SlackID != "" && p.SlackID != slackID:
+	case p.SlackID != "" && !SameSlack(p.SlackID, slackID):
 		return Person{}, Errorf(CodeForbidden, "%s is linked to another Slack account; ask whoever runs daskbot to change that.", p.Subject)
 	}
 	if o.Used {
