@@ -132,9 +132,7 @@ func TestOtherDeliveriesCountOnceToo(t *testing.T) {
 	if got := end().Sub(before); got != time.Hour {
 		t.Errorf("a click that came twice added %s; want 1h", got)
 	}
-	form := map[string]any{"type": submitted, "team": map[string]string{"id": "T1"}, "user": map[string]string{"id": "U1"},
-		"view": map[string]any{"id": "V7", "callback_id": modalExtend, "private_metadata": id,
-			"state": map[string]any{"values": map[string]any{fieldDuration: map[string]any{fieldDuration: map[string]any{"selected_option": map[string]string{"value": "1h"}}}}}}}
+	form := extendBody(id, "1h")
 	for range 2 {
 		if answer := w.interact(form); answer != "" {
 			t.Errorf("got %s; want the form closed", answer)

@@ -165,25 +165,32 @@ func (b *Bot) openExtend(ctx context.Context, in interaction, who environment.Ca
 	if err != nil {
 		return err
 	}
-	longest := b.service.LongestExtension(who, e)
-	if longest <= 0 {
+	from, longest := environment.AddedTo(e, b.now()), b.service.LongestExtension(who, e)
+	if from.After(e.ExpiresAt) { // what may be added becomes less while the form is read
+		longest -= formRead
+	}
+	if longest < time.Minute {
 		return environment.Errorf(environment.CodeQuota, "It already lives as long as is allowed; download what you want to keep and start a new one.")
 	}
 	zone, err := b.zone(ctx, in.from)
 	if err != nil {
 		zone = nil // the form says less then
 	}
-	return b.openView(ctx, in, extendModal(e, longest, zone))
+	return b.openView(ctx, in, extendModal(e, from, longest, zone))
 }
 
-// extendModal offers what is allowed; the times are those of the reader, and
-// left out when nobody knows the reader's zone.
-func extendModal(e environment.Environment, longest time.Duration, zone *time.Location) slack.ModalViewRequest {
+// formRead is how long somebody takes to read a short form and send it.
+const formRead = 2 * time.Minute
+
+// extendModal offers what is allowed, added to from; the times are those of the
+// reader, and left out when there is no deadline yet or nobody knows the
+// reader's zone.
+func extendModal(e environment.Environment, from time.Time, longest time.Duration, zone *time.Location) slack.ModalViewRequest {
 	var options []*slack.OptionBlockObject
 	for _, d := range spans {
 		text := d.text
-		if !e.ExpiresAt.IsZero() && zone != nil {
-			text += ", until " + e.ExpiresAt.Add(d.span).In(zone).Format("Mon 15:04")
+		if !from.IsZero() && zone != nil {
+			text += ", until " + from.Add(d.span).In(zone).Format("Mon 15:04")
 		}
 		if d.span <= longest {
 			options = append(options, option(environment.FormatDuration(d.span), text, ""))

@@ -107,3 +107,61 @@ func TestLoginThatCannotBeShown(t *testing.T) {
 		t.Errorf("got %q with %s; want how to see it, and no password", got.Text, got.Blocks)
 	}
 }
+
+// TestTheFormToExtendKeepsItsWord: past its deadline, which work may outlive,
+// time is added to now; and what is offered then is still allowed once somebody
+// has read the form.
+func TestTheFormToExtendKeepsItsWord(t *testing.T) {
+	for name, c := range map[string]struct {
+		ready  time.Duration // how long it has been, of 4h that it lives and 12h that it may
+		choose string
+		offer  string // the choice as the form words it, "" when there is no form
+		until  time.Duration
+	}{
+		"before its deadline":     {3 * time.Hour, "1h", "1 hour", 5 * time.Hour},
+		"past its deadline":       {6 * time.Hour, "1h", "1 hour", 7 * time.Hour},
+		"with little left to add": {11*time.Hour + 20*time.Minute, "30m", "30 minutes", 11*time.Hour + 50*time.Minute},
+		"with less left to add":   {11*time.Hour + 30*time.Minute, "28m", "28m", 0},
+		"with nothing left":       {11*time.Hour + 59*time.Minute, "", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, id := readied(t)
+			readyAt := w.environments()[0].ReadyAt
+			w.now = readyAt.Add(c.ready)
+			w.click("U1", actionExtend, id, "")
+			w.finish()
+			if c.offer == "" {
+				if len(w.slack.views) > 0 {
+					t.Errorf("got the form %s; want none", w.slack.views)
+				}
+				return
+			}
+			if c.until > 0 {
+				c.offer += ", until " + readyAt.Add(c.until).In(paris(t)).Format("Mon 15:04")
+			}
+			if form := strings.Join(w.slack.views, ""); !strings.Contains(form, c.offer) {
+				t.Errorf("got the form %s; want %q", form, c.offer)
+			}
+			w.now = readyAt.Add(c.ready + time.Minute) // it was read
+			if refused := w.interact(extendBody(id, c.choose)); refused != "" {
+				t.Errorf("got %s; want what was offered", refused)
+			}
+		})
+	}
+}
+
+func paris(t *testing.T) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// extendBody is the form to extend, sent by U1 with one of its choices.
+func extendBody(id, choice string) map[string]any {
+	return map[string]any{"type": submitted, "team": map[string]string{"id": "T1"}, "user": map[string]string{"id": "U1"},
+		"view": map[string]any{"id": "V7", "callback_id": modalExtend, "private_metadata": id,
+			"state": map[string]any{"values": map[string]any{fieldDuration: map[string]any{fieldDuration: map[string]any{"selected_option": map[string]string{"value": choice}}}}}}}
+}

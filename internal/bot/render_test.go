@@ -163,7 +163,7 @@ func TestMessages(t *testing.T) {
 	golden(t, "home_staff.json", home{who: environment.Caller{Role: environment.RoleStaff}, courses: []environment.Course{ml}, others: []environment.Environment{running()}, looks: looks}.blocks())
 	golden(t, "modal_up.json", upModal(offers(), "daskhub"))
 	golden(t, "modal_login.json", loginModal(running(), login))
-	golden(t, "modal_extend.json", extendModal(running(), 4*time.Hour, time.UTC))
+	golden(t, "modal_extend.json", extendModal(running(), running().ExpiresAt, 4*time.Hour, time.UTC))
 	golden(t, "help.json", help(""))
 	golden(t, "help_up.json", help("up"))
 }

@@ -160,6 +160,16 @@ func (s *Service) LongestExtension(who Caller, e Environment) time.Duration {
 	return longest
 }
 
+// AddedTo is what an extension adds time to: the deadline or, once that has
+// passed, now. It is zero while there is no deadline.
+func AddedTo(e Environment, now time.Time) time.Time {
+	if e.ExpiresAt.IsZero() {
+		return time.Time{}
+	}
+	deadline, _ := lifeOf(e, now)
+	return deadline
+}
+
 // lifeOf is the present deadline and what the lifetime counts from; before
 // ready, a lifetime after the zero time. What goes on past its deadline since
 // it is in use has now for one: time is added to that.
