@@ -60,7 +60,7 @@ type rosterReader struct {
 // that cannot be read to its end no line is good: who would be missing is not
 // known.
 func readRoster(text []byte) ([]environment.Member, []FieldError) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	text = withLines(bytes.TrimPrefix(text, []byte("\ufeff")))
 	r := &rosterReader{csv: csv.NewReader(bytes.NewReader(text)), seen: map[string]int{}}
 	if !utf8.Valid(text) {
 		r.refuse(1, "file", "it is not UTF-8; save it as \"CSV UTF-8\"", "")
@@ -75,6 +75,17 @@ func readRoster(text []byte) ([]environment.Member, []FieldError) {
 		}
 	}
 	return r.good, r.bad
+}
+
+// withLines is a list whose lines end as the reader expects. Spreadsheets offer
+// the old Macintosh's carriage returns, too, by which all of a list would be its
+// header: one of a class in which nobody is.
+func withLines(text []byte) []byte {
+	header, _, _ := bytes.Cut(text, []byte("\n"))
+	if !bytes.Contains(bytes.TrimSuffix(header, []byte("\r")), []byte("\r")) {
+		return text
+	}
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
 }
 
 // separator is what a header is written with; spreadsheets choose by country.
