@@ -60,7 +60,7 @@ func (r *rest) pingUntilReady(ctx context.Context, wait time.Duration) (version 
 
 // pingOnce asks once whether the daemon is ready, and which it is.
 func (r *rest) pingOnce(ctx context.Context) (version string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	ctx, cancel := r.bounded(ctx, answerIn)
 	defer cancel()
 	if _, err := r.page(ctx, "/readyz"); err != nil {
 		return "", err

@@ -28,6 +28,10 @@ func TestHowLongAnAnswerIsWaitedFor(t *testing.T) {
 		_, err := survey[struct{}](ctx, r, http.MethodPost, "/reaper/run", nil)
 		return err
 	}
+	ping := func(ctx context.Context, r *rest) error {
+		_, err := r.pingUntilReady(ctx, 0)
+		return err
+	}
 	for name, c := range map[string]struct {
 		ask   asking
 		takes time.Duration
@@ -39,6 +43,8 @@ func TestHowLongAnAnswerIsWaitedFor(t *testing.T) {
 		"a survey, too late":  {long, time.Hour, ExitFailed},
 		"nobody":              {plain, -1, ExitUnreachable},
 		"a survey, of nobody": {long, -1, ExitUnreachable},
+		"a ping, too late":    {ping, 2 * time.Minute, ExitFailed},
+		"a ping, of nobody":   {ping, -1, ExitUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
