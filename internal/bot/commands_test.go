@@ -259,3 +259,17 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		t.Errorf("the audit log (-want +got):\n%s", diff)
 	}
 }
+
+// TestAnOwnerInCapitals: whoever is named by an address is the one whom Slack
+// knows by it.
+func TestAnOwnerInCapitals(t *testing.T) {
+	w := newWorld(t)
+	w.say("UTEACHER", "up dask for U1@Uni.edu in ml")
+	envs := w.environments()
+	if len(envs) != 1 || envs[0].Owner != "u1@uni.edu" {
+		t.Fatalf("got %+v; want one of u1@uni.edu", envs)
+	}
+	if got := w.say("U1", "status"); !strings.Contains(got, envs[0].ID) {
+		t.Errorf("got %q; want %s", got, envs[0].ID)
+	}
+}

@@ -139,3 +139,65 @@ func TestAHomeWhoseAccountIsTakenAway(t *testing.T) {
 		t.Errorf("%d homes are kept up to date; want one", n)
 	}
 }
+
+// TestAnAccountIsOnePersonsWhateverItsSpelling: an admin may leave out the team
+// of a Slack account. Whoever has it by one spelling loses it when it is given
+// to somebody by the other, and is told nothing there any more.
+func TestAnAccountIsOnePersonsWhateverItsSpelling(t *testing.T) {
+	admin := environment.Caller{Subject: "root", Role: environment.RoleAdmin}
+	put := func(w *world, subject, slackID string) {
+		t.Helper()
+		if _, err := w.service.PutPerson(t.Context(), admin, environment.Person{Subject: subject, SlackID: slackID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	join := func(w *world, subject string) {
+		t.Helper()
+		code, _, err := w.service.LinkCode(t.Context(), environment.Caller{Subject: subject, Role: environment.RoleStudent}, subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.say("U1", "link "+code.Reveal())
+	}
+	for name, c := range map[string]struct{ had, given string }{
+		"with its team, then without": {"T1:U1", "U1"},
+		"without its team, then with": {"U1", "T1:U1"},
+		"without its team, by a code": {"U1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			put(w, "bob", c.had)
+			id := w.upped()
+			if c.given != "" {
+				put(w, "ann", c.given)
+			} else {
+				join(w, "ann")
+			}
+			if got := w.say("U1", "link"); !strings.Contains(got, "ann") {
+				t.Errorf("got %q; want ann", got)
+			}
+			edit, ev := ready(w)
+			w.become(id, edit, ev)
+			w.settle(w.bot, id)
+			if told := w.slack.texts("D1"); len(told) > 0 {
+				t.Errorf("the account is told of bob's: %q", told)
+			}
+		})
+	}
+	t.Run("of somebody, who joins it by a code", func(t *testing.T) {
+		w := newWorld(t)
+		put(w, "ann", "U1")
+		join(w, "ann")
+		if p, err := w.store.Person(t.Context(), "ann"); err != nil || p.SlackID != "T1:U1" {
+			t.Errorf("got %q, %v; want the account with its team", p.SlackID, err)
+		}
+	})
+	t.Run("of another team", func(t *testing.T) {
+		w := newWorld(t)
+		put(w, "bob", "T2:U1")
+		put(w, "ann", "T1:U1")
+		if p, err := w.store.Person(t.Context(), "bob"); err != nil || p.SlackID != "T2:U1" {
+			t.Errorf("got %q, %v; want bob to keep what is another's", p.SlackID, err)
+		}
+	})
+}

@@ -390,6 +390,11 @@ func (s *Service) fetch(ctx context.Context, who Caller, a Action, id string) (E
 
 // List returns what the caller may see, newest first.
 func (s *Service) List(ctx context.Context, who Caller, f Filter) ([]Environment, string, error) {
+	owner, err := s.called(ctx, who, f.Course, f.Owner)
+	if err != nil {
+		return nil, "", err
+	}
+	f.Owner = owner
 	switch who.Role {
 	case RoleAdmin:
 	case RoleStaff:

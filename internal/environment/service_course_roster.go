@@ -87,21 +87,22 @@ func (s *Service) WhomEnrollTakes(ctx context.Context, course string, m Member) 
 	return s.completeMember(ctx, c, m)
 }
 
-// spelt is a member's subject in the form it is kept in: the one of addresses,
-// unless somebody is on the roster, or registered, under exactly this name.
+// spelt is a name in the form it is kept in: the one of addresses, unless somebody
+// is on the roster, is registered or has something under exactly this name, from
+// before names were compared without capitals.
 func (s *Service) spelt(ctx context.Context, c Course, subject string) (string, error) {
 	exact, clean := strings.TrimSpace(subject), CleanSubject(subject)
 	if exact == clean || c.index(exact) >= 0 {
 		return exact, nil
 	}
-	switch _, err := s.store.Person(ctx, exact); CodeOf(err) {
-	case "":
-		return exact, nil
-	case CodeNotFound:
-		return clean, nil
-	default:
-		return "", err
+	if _, err := s.store.Person(ctx, exact); CodeOf(err) != CodeNotFound {
+		return exact, err
 	}
+	theirs, _, err := s.store.Environments(ctx, Filter{Owner: exact, States: reapable, Limit: 1})
+	if err != nil || len(theirs) > 0 {
+		return exact, err
+	}
+	return clean, nil
 }
 
 // speltAll is spelt of several, each once.

@@ -33,19 +33,21 @@ func (s *Service) LinkCode(ctx context.Context, who Caller, subject string) (Sec
 	}
 	code := NewSecret(strings.Join([]string{randomFrom(idAlphabet, 4), randomFrom(idAlphabet, 4), randomFrom(idAlphabet, 4)}, "-"))
 	o := offer{Subject: subject, Until: s.clock().Add(linkFor)}
-	return code, o.Until, s.noteOffer(ctx, Note{Key: offerKey(code.Reveal())}, o, nil)
+	return code, o.Until, s.noteOffer(ctx, Note{Key: offerKey(code.Reveal())}, o, Change{})
 }
 
 // offerKey does not tell the code.
 func offerKey(code string) string { return "link/" + HashToken(strings.ToLower(code)) }
 
-func (s *Service) noteOffer(ctx context.Context, note Note, o offer, p *Person) error {
+// noteOffer notes it together with another change.
+func (s *Service) noteOffer(ctx context.Context, note Note, o offer, with Change) error {
 	value, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
 	note.Value = string(value)
-	return s.store.Commit(ctx, Change{Note: &note, Person: p})
+	with.Note = &note
+	return s.store.Commit(ctx, with)
 }
 
 // LinkSlack joins a Slack account, "TEAM:USER", that Slack vouched for to the
@@ -81,11 +83,12 @@ func (s *Service) linkSlack(ctx context.Context, slackID, code string) (Person, 
 		}
 		return p, nil
 	}
-	if err := s.release(ctx, slackID, p.Subject); err != nil {
+	holders, err := s.store.PeopleBySlack(ctx, slackID) // such as one who was made from its e-mail address
+	if err != nil {
 		return p, err
 	}
 	p.SlackID, o.Used, o.By = slackID, true, slackID
-	err = s.noteOffer(ctx, note, o, &p)
+	err = s.noteOffer(ctx, note, o, Change{Person: &p, Released: without(holders, Person{Subject: p.Subject, SlackID: slackID})})
 	p.Version++
 	return p, err
 }
@@ -111,19 +114,4 @@ func (s *Service) offer(ctx context.Context, code, slackID string) (offer, Note,
 		return o, note, wrongCode()
 	}
 	return o, note, nil
-}
-
-// release takes an account from whoever it belonged to so far, for example one
-// that was made from its e-mail address.
-func (s *Service) release(ctx context.Context, slackID, to string) error {
-	holders, err := s.store.PeopleBySlack(ctx, slackID)
-	if err != nil {
-		return err
-	}
-	for _, p := range without(holders, Person{Subject: to, SlackID: slackID}) {
-		if err := s.store.Commit(ctx, Change{Person: &p}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

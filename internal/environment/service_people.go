@@ -50,7 +50,10 @@ func (s *Service) CreateToken(ctx context.Context, who Caller, role Role, subjec
 	if !slices.Contains([]Role{RoleStudent, RoleStaff, RoleAdmin}, role) {
 		return Token{}, Secret{}, Invalid("role", "%q is not a role: student, staff or admin.", clip(string(role)))
 	}
-	subject = CleanSubject(subject)
+	subject, err := s.called(ctx, who, course, subject)
+	if err != nil {
+		return Token{}, Secret{}, err
+	}
 	if err := ValidSubject("subject", subject); err != nil {
 		return Token{}, Secret{}, err
 	}
@@ -140,6 +143,7 @@ func (s *Service) RevokeToken(ctx context.Context, who Caller, id string) error 
 // called is who somebody means by a name: the caller, or whoever has exactly that
 // one in the course or as a person, else the name in the form it is compared in.
 func (s *Service) called(ctx context.Context, who Caller, course, name string) (string, error) {
+	name = strings.TrimSpace(name)
 	if name == CleanSubject(name) || name == who.Subject {
 		return name, nil
 	}
