@@ -31,6 +31,9 @@ type Environment struct {
 	Message string // a sentence for the owner about now
 	// PhaseSince is when Phase began; its limit counts from here.
 	PhaseSince time.Time
+	// SilentSince is since when the Kubernetes API of its cluster has not answered
+	// while it is made or changed; zero while it does.
+	SilentSince time.Time `json:",omitzero"`
 	// Failure is why the last attempt did not work; nil while all is well.
 	Failure *Failure
 

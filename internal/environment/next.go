@@ -83,7 +83,7 @@ func nextUp(e Environment, seen Observed, now time.Time) Step {
 	if step.Kind != StepWait && step.Kind != StepFail {
 		return step
 	}
-	if step.Kind == StepWait && (step.Phase == PhaseCluster || !late(e, step.Phase, now)) {
+	if step.Kind == StepWait && (step.Phase == PhaseCluster || !late(e, step.Phase, now) || onlyJustSilent(e, seen, step.Phase, now)) {
 		return step // of the cluster, its own row says when it takes too long
 	}
 	if step.Kind == StepFail && step.Phase == PhaseCluster {
@@ -100,6 +100,13 @@ func nextUp(e Environment, seen Observed, now time.Time) Step {
 // limit. A phase that only begins now is not late.
 func late(e Environment, phase Phase, now time.Time) bool {
 	return e.Phase == phase && phase.Limit() > 0 && now.Sub(e.PhaseSince) > phase.Limit()
+}
+
+// onlyJustSilent reports whether the Kubernetes API does not answer, but not for
+// long: the first look after an outage of daskbot's fails easily, and what was
+// waited for may long be there.
+func onlyJustSilent(e Environment, seen Observed, phase Phase, now time.Time) bool {
+	return !seen.Known && now.Sub(first(e.SilentSince, now)) <= phase.Limit()
 }
 
 func tooLong(e Environment, step Step, now time.Time) *Error {

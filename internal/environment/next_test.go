@@ -60,6 +60,12 @@ func TestNextUp(t *testing.T) {
 		"first up, pods late": {func(e *Environment, s *Observed) {
 			e.Good, e.State, e.Phase, s.Workloads.Ready = nil, StateCreating, PhaseWorkloads, 0
 		}, time.Hour, StepFail, PhaseWorkloads},
+		"first up, late, but the API is only just silent": {func(e *Environment, s *Observed) {
+			e.Good, e.State, e.Phase, s.Known = nil, StateCreating, PhaseWorkloads, false
+		}, time.Hour, StepWait, PhaseWorkloads},
+		"first up, the API is silent for too long": {func(e *Environment, s *Observed) {
+			e.Good, e.State, e.Phase, e.SilentSince, s.Known = nil, StateCreating, PhaseWorkloads, t0, false
+		}, time.Hour, StepFail, PhaseWorkloads},
 		"first up, door refuses for good": {func(e *Environment, s *Observed) {
 			e.Good, e.State, e.Phase, s.DoorOpen, s.DoorError = nil, StateCreating, PhaseVerify, false, refused
 		}, 0, StepFail, PhaseVerify},

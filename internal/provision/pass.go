@@ -168,8 +168,9 @@ func (r *Runner) record(ctx context.Context, p *pass, out outcome) error {
 	if out.edit != nil {
 		out.edit(&next)
 	}
-	entered := r.enter(p, &next, &change)
-	if out.edit == nil && out.cluster == nil && !entered && next.Message == p.e.Message {
+	news := r.enter(p, &next, &change)
+	news = p.listen(&next) || news
+	if out.edit == nil && out.cluster == nil && !news && next.Message == p.e.Message {
 		return nil
 	}
 	change.Environment = &next
@@ -178,6 +179,20 @@ func (r *Runner) record(ctx context.Context, p *pass, out outcome) error {
 		r.took(p.e.Profile, p.e.Phase, change.Duration.Took)
 	}
 	return err
+}
+
+// listen writes down since when the Kubernetes API says nothing to one who waits
+// for it, and reports whether that is news.
+func (p *pass) listen(e *environment.Environment) bool {
+	waits := e.Desired == environment.Present && e.State != environment.StateReady &&
+		p.step.Kind == environment.StepWait && p.step.Phase != environment.PhaseCluster
+	switch {
+	case p.seen.Known:
+		e.SilentSince = time.Time{}
+	case waits && e.SilentSince.IsZero():
+		e.SilentSince = p.now
+	}
+	return !e.SilentSince.Equal(p.e.SilentSince)
 }
 
 // enter moves the row into the step's phase: sample, event, sentence.

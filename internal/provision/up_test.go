@@ -43,3 +43,59 @@ func TestBrokenUpgradeIsTakenBack(t *testing.T) {
 		t.Errorf("got %s with %v, former %v; want ready with the better image, and no other kept", e.State, e.Recipe.Releases, e.Former)
 	}
 }
+
+// TestInstalledWhileNobodyLooked: what was being installed when daskbot went down
+// is not given up because the first looks after that are not answered.
+func TestInstalledWhileNobodyLooked(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Dedicated)
+	failing := "converge"
+	w.chance = func(point string) string {
+		if point == failing {
+			return "error"
+		}
+		return ""
+	}
+	for range 100 {
+		if w.store.envs["e1"].Phase == environment.PhaseInstall {
+			break
+		}
+		w.run(t, 10*time.Second)
+	}
+	if e := w.store.envs["e1"]; e.Phase != environment.PhaseInstall || e.State != environment.StateCreating {
+		t.Fatalf("got %s in %s; want it being installed", e.State, e.Phase)
+	}
+	for job := range w.store.due {
+		w.store.due[job] = w.now.Add(2 * time.Hour)
+	}
+	w.now = w.now.Add(2*time.Hour - time.Second)
+	failing = "observe-workloads"
+	w.run(t, time.Minute)
+	if e := w.store.envs["e1"]; e.State != environment.StateCreating || e.SilentSince.IsZero() {
+		t.Fatalf("got %s %q, silent since %s; want it to wait for an answer", e.State, e.Message, e.SilentSince)
+	}
+	failing = ""
+	w.run(t, time.Hour)
+	if e := w.store.envs["e1"]; e.State != environment.StateReady || !e.SilentSince.IsZero() {
+		t.Errorf("got %s %q, silent since %s; want ready", e.State, e.Message, e.SilentSince)
+	}
+}
+
+// TestAnAPIThatNeverAnswersIsGivenUp: whoever waits is told in the end.
+func TestAnAPIThatNeverAnswersIsGivenUp(t *testing.T) {
+	w := newWorld(never)
+	w.up("e1", environment.Dedicated)
+	w.chance = func(point string) string {
+		if point == "observe-workloads" {
+			return "error"
+		}
+		return ""
+	}
+	w.run(t, 2*environment.PhaseCluster.Limit())
+	if e := w.store.envs["e1"]; e.Failure == nil || e.Desired != environment.Absent {
+		t.Fatalf("got %s %q; want it given up", e.State, e.Message)
+	}
+	w.chance = never
+	w.run(t, 3*time.Hour)
+	w.wantNothing(t)
+}
