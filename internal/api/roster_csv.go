@@ -51,6 +51,7 @@ type rosterReader struct {
 	good    []environment.Member
 	bad     []FieldError
 	seen    map[string]int // who was in which line
+	nobodys int            // lines that are about no person
 }
 
 // readRoster reads a CSV list: a header line that names columns in any order,
@@ -73,6 +74,9 @@ func readRoster(text []byte) ([]environment.Member, []FieldError) {
 	if r.header() {
 		for r.line() {
 		}
+	}
+	if r.nobodys > 0 && len(r.good)+len(r.bad) == 0 { // an empty class has no lines at all
+		r.refuse(1, "file", "nobody is in it, only lines about points or the student of a preview", "")
 	}
 	return r.good, r.bad
 }
@@ -157,7 +161,9 @@ func (r *rosterReader) line() bool {
 		}
 	}
 	m.Role = strings.ToLower(m.Role)
-	if !nobody(m, cells) {
+	if nobody(m, cells) {
+		r.nobodys++
+	} else {
 		r.take(at, m)
 	}
 	return true
