@@ -60,8 +60,9 @@ type Cluster struct {
 	// what `scale` may ask for later. They are given out once, when it is made.
 	Room int `json:",omitempty"`
 	// Sized is the size that was last asked for of a fixed pool; 0 for the
-	// shape's. How many nodes run says less: in a region it is rounded up to the
-	// zones, and a node that is repaired is missing from it.
+	// shape's, SizeUnknown after a refusal. How many nodes run says less: in a
+	// region it is rounded up to the zones, and a node that is repaired is missing
+	// from it.
 	Sized       int       `json:",omitempty"`
 	DeleteAfter time.Time // carried as a label, far beyond the expected life
 	CreatedAt   time.Time
@@ -72,6 +73,10 @@ type Cluster struct {
 
 	Version int64
 }
+
+// SizeUnknown is the size of a pool that was refused another one, and may have
+// grown a part of the way: whatever it is to be has to be asked for again.
+const SizeUnknown = -1
 
 // ClusterAttempt is one name under which a create was asked for.
 type ClusterAttempt struct {

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -179,7 +180,7 @@ func wayIn(e Environment, seen Observed) Step {
 		// What was waited for while it was ready has come back.
 		return Step{Kind: StepRest, Phase: PhaseReady, Message: "Ready: open " + w.Address}
 	case knownReady(e, w.Address):
-		return Step{Kind: StepRest, Phase: PhaseReady, Message: e.Message}
+		return Step{Kind: StepRest, Phase: PhaseReady, Message: resting(e, *seen.Cluster)}
 	default:
 		return Step{Kind: StepReady, Phase: PhaseReady, Message: "Ready: open " + w.Address}
 	}
@@ -189,6 +190,20 @@ func wayIn(e Environment, seen Observed) Step {
 // and at this address.
 func knownReady(e Environment, address string) bool {
 	return e.State == StateReady && e.ObservedGeneration == e.Generation && e.URL == address
+}
+
+// resting is what is said of one that is ready: also that its cluster cannot
+// become as large as was asked for, as long as that is so.
+func resting(e Environment, c Cluster) string {
+	ready := "Ready: open " + e.URL
+	switch {
+	case strings.HasPrefix(c.Message, notResized):
+		return ready + " " + c.Message
+	case strings.Contains(e.Message, notResized):
+		return ready
+	default:
+		return e.Message
+	}
 }
 
 func permanent(err *Error) bool { return err != nil && !Retryable(err) }

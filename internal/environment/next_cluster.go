@@ -2,6 +2,7 @@ package environment
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -213,9 +214,9 @@ func clusterUsable(c Cluster, seen ObservedCluster, now time.Time) ClusterStep {
 	}
 	switch {
 	case seen.Current.Operation == OperationRunning:
-		return ClusterStep{Kind: ClusterWait, Message: "Changing how far the cluster may grow."}
+		return ClusterStep{Kind: ClusterWait, Message: resizing(c)}
 	case resized(c, seen.Current):
-		return ClusterStep{Kind: ClusterResize, Message: "Changing how far the cluster may grow."}
+		return ClusterStep{Kind: ClusterResize, Message: resizing(c)}
 	}
 	if c.Placement == Shared && seen.Tenants == 0 {
 		if step, ok := unused(c, now); ok {
@@ -238,6 +239,26 @@ func resized(c Cluster, s SeenCluster) bool {
 	default:
 		return c.MaxNodes != c.Sized || s.Operation == OperationFailed
 	}
+}
+
+// notResized begins what is said while a cluster cannot become another size.
+const notResized = "Its cluster cannot have "
+
+// NotResized is what is said while the size that a cluster is to have is refused.
+func NotResized(c Cluster, why string) string {
+	return cannotHave(c) + why
+}
+
+func cannotHave(c Cluster) string {
+	return notResized + count(c.MaxNodes, "node", "nodes") + " yet, and daskbot keeps asking: "
+}
+
+// resizing keeps the reason of a refusal while the same is asked for again.
+func resizing(c Cluster) string {
+	if strings.HasPrefix(c.Message, cannotHave(c)) {
+		return c.Message
+	}
+	return "Changing how far the cluster may grow."
 }
 
 // clusterReady is what is said of a cluster with which all is well.

@@ -122,7 +122,11 @@ func (r *Runner) restCluster(ctx context.Context, p *clusterPass) (time.Duration
 	if p.c.Desired == environment.Present && !p.c.IdleSince.IsZero() && p.seen.Tenants == 0 {
 		again = max(time.Duration(p.c.Shape.IdleMinutes)*time.Minute-p.now.Sub(p.c.IdleSince), time.Second)
 	}
-	return again, false, r.recordCluster(ctx, p, clusterOutcome{})
+	out := clusterOutcome{}
+	if p.c.Failure != nil && p.c.Desired == environment.Present && p.c.State == environment.StateReady {
+		out.edit = func(c *environment.Cluster) { c.Failure = nil } // what was refused is done
+	}
+	return again, false, r.recordCluster(ctx, p, out)
 }
 
 // unrecorded is an error of the store's within a step. Only there a conflict
@@ -152,13 +156,22 @@ func (r *Runner) clusterStumbled(ctx context.Context, p *clusterPass, err error)
 	failure := &environment.Failure{Code: environment.CodeOf(err), Message: environment.MessageOf(err), Detail: err.Error(), At: p.now, Tries: tries}
 	return backOff(tries, err), false, r.recordCluster(ctx, p, clusterOutcome{edit: func(c *environment.Cluster) {
 		c.Failure = failure
-		if e != nil && e.Busy != "" && p.step.Kind == environment.ClusterDelete {
-			c.Message = "Waiting for another operation on the cluster to end."
-		}
-		if e != nil && p.step.Kind == environment.ClusterQuota {
-			c.Message = e.Message
-		}
+		p.say(c, e)
 	}})
+}
+
+// say writes down what people are to read about a step that was refused; e is nil
+// for an error that was not made for people.
+func (p *clusterPass) say(c *environment.Cluster, e *environment.Error) {
+	switch {
+	case p.step.Kind == environment.ClusterResize:
+		c.Operation, c.Sized = "", environment.SizeUnknown
+		c.Message = environment.NotResized(*c, c.Failure.Message)
+	case e != nil && e.Busy != "" && p.step.Kind == environment.ClusterDelete:
+		c.Message = "Waiting for another operation on the cluster to end."
+	case e != nil && p.step.Kind == environment.ClusterQuota:
+		c.Message = e.Message
+	}
 }
 
 // recordCluster writes the row when there is something to write.

@@ -110,13 +110,23 @@ func (r *Runner) clusterElse(_ context.Context, p *clusterPass) (clusterOutcome,
 	}}, nil
 }
 
+// clusterResize asks for the size that the pool is to have. What the cloud took
+// and could not carry out is a refusal like one that it says at once: else it
+// would be asked again at every look. What was refused before stays written down
+// until the cloud is done, so that each wait is longer than the last.
 func (r *Runner) clusterResize(ctx context.Context, p *clusterPass) (clusterOutcome, error) {
+	if s := p.seen.Current; s.Operation == environment.OperationFailed && p.c.Sized == p.c.MaxNodes {
+		if s.Failure == nil {
+			return clusterOutcome{}, environment.Errorf(environment.CodeUnavailable, "Google Cloud reports a fault.")
+		}
+		return clusterOutcome{}, s.Failure
+	}
 	op, err := r.Clusters.Resize(ctx, p.c)
 	if err != nil {
 		return clusterOutcome{}, err
 	}
 	return clusterOutcome{tell: true, edit: func(c *environment.Cluster) {
-		c.Operation, c.Failure, c.Sized = op, nil, p.c.MaxNodes
+		c.Operation, c.Sized = op, p.c.MaxNodes
 	}}, nil
 }
 

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -190,5 +191,60 @@ func TestAConflictOfTheWorldIsWaitedFor(t *testing.T) {
 			}
 			w.wantNothing(t)
 		})
+	}
+}
+
+// full is a cloud that takes every wish for another size, and then finds no room
+// for it until some time.
+type full struct {
+	*world
+	until time.Time
+	asked int
+}
+
+func (f *full) Resize(_ context.Context, c environment.Cluster) (string, error) {
+	f.asked++
+	f.clusters[c.Name].maxNodes = c.MaxNodes
+	return fmt.Sprintf("operation-resize-%d", f.asked), nil
+}
+
+func (f *full) Observe(ctx context.Context, project string, at environment.ClusterAttempt, op string) (environment.SeenCluster, error) {
+	s, err := f.world.Observe(ctx, project, at, op)
+	switch {
+	case !strings.HasPrefix(op, "operation-resize"):
+	case f.now.Before(f.until):
+		s.Operation, s.Failure = environment.OperationFailed, environment.Errorf(environment.CodeQuota, "The quota is too small.")
+	default:
+		s.Operation = environment.OperationDone
+	}
+	return s, err
+}
+
+// TestAPoolThatCannotGrowIsAskedLessAndLess: the cloud takes the wish each time, and
+// its owner reads what is waited for, until there is room.
+func TestAPoolThatCannotGrowIsAskedLessAndLess(t *testing.T) {
+	w := newWorld(func(string) string { return "" })
+	cloud := &full{world: w, until: w.now.Add(time.Hour)}
+	w.cloud = cloud
+	w.up("e1", environment.Dedicated)
+	w.edit("e1", func(e *environment.Environment) {
+		e.Recipe.Workers.Kind = environment.WorkersNodes
+		e.Recipe.Cluster.Nodes, e.Recipe.Cluster.MinNodes = 3, 3
+		e.Spec.Workers, e.Spec.TTL = 7, 8*time.Hour
+	})
+	w.run(t, 50*time.Minute)
+	if cloud.asked < 3 || cloud.asked > 120 {
+		t.Errorf("it was asked %d times in 50 minutes", cloud.asked)
+	}
+	const waits = "Its cluster cannot have 7 nodes yet, and daskbot keeps asking: The quota is too small."
+	if e := w.store.envs["e1"]; e.State != environment.StateReady || !strings.HasSuffix(e.Message, waits) {
+		t.Errorf("got %s %q; want ready, and what is waited for", e.State, e.Message)
+	}
+	w.run(t, 30*time.Minute)
+	if e := w.store.envs["e1"]; e.State != environment.StateReady || strings.Contains(e.Message, "quota") {
+		t.Errorf("once there is room: got %s %q", e.State, e.Message)
+	}
+	if c := w.store.clusters["e1"]; c.Failure != nil || c.Sized != 7 || c.Message != "The Kubernetes cluster is ready." {
+		t.Errorf("once there is room: got %d nodes, %q, %v", c.Sized, c.Message, c.Failure)
 	}
 }
