@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/daskbot/daskbot/internal/config"
 	"github.com/daskbot/daskbot/internal/environment"
 	"github.com/daskbot/daskbot/internal/reaper"
 	"github.com/daskbot/daskbot/internal/store/storetest"
@@ -118,21 +116,10 @@ func TestWhenTheLastRunWasIsAlwaysTold(t *testing.T) {
 // TestWithoutACloudNoSweepIsMissed: where only clusters are given nothing is swept,
 // and an alert that hears 0 as never would go on for ever.
 func TestWithoutACloudNoSweepIsMissed(t *testing.T) {
-	cfg, err := config.Parse([]byte(`
-store: {url: "sqlite:`+filepath.Join(t.TempDir(), "daskbot.db")+`"}
-auth: {adminTokenFile: ""}
-gke: {installation: test, tokenFrom: static, staticToken: {fromEnv: TEST_TOKEN, default: token}, endpoint: "127.0.0.1:1", insecure: true}
-clusters: {lab: {inCluster: true}}
-profiles: {default: lab, define: {lab: {extends: dask-shared, given: lab}}}
-`), "test.yaml")
+	d, err := wireAt(t, givenOnly(filepath.Join(t.TempDir(), "daskbot.db"), "{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := wire(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.close)
 	if _, told := gauge(t, d.metrics, "daskbot_orphans_last_run_timestamp_seconds"); told || d.orphans != nil {
 		t.Errorf("sweeps are told %t, and run %t; want neither", told, d.orphans != nil)
 	}

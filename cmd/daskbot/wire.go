@@ -43,10 +43,10 @@ type daemon struct {
 	orphans *reaper.Orphans // nil without a cloud
 	rosters *reaper.Rosters
 	handler http.Handler
-	bot     *bot.Bot       // nil without a Slack application
-	outbox  *notify.Outbox // nil without a Slack application
-	cloud   *gke.Client
-	compute *compute.Client
+	bot     *bot.Bot        // nil without a Slack application
+	outbox  *notify.Outbox  // nil without a Slack application
+	cloud   *gke.Client     // nil without a cloud
+	compute *compute.Client // nil without a cloud
 	kube    *kube.Client
 	prices  *billing.Client // nil: prices stay as configured
 	hooks   *lms.Hooks
@@ -117,7 +117,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon,
 	d.feed = &environment.Feed{}
 	ports.Store = environment.Announce(d.store, d.feed)
 	d.service = environment.NewService(environment.ServiceConfig{Store: ports.Store, Feed: d.feed, Catalogue: cfg, Roster: cfg, CheckSchedule: reaper.CheckSchedule, MaxMembers: cfg.Limits.Members,
-		Clusters: ports.Clusters, Given: cfg, Workloads: ports.Workloads,
+		Clusters: ports.Clusters, NoCloud: d.cloud == nil, Given: cfg, Workloads: ports.Workloads,
 		Prober: activity.New(activity.Config{Inside: d.kube, Log: log}), Installation: cfg.GKE.Installation, ExternalURL: cfg.Server.ExternalURL, Orphans: d.sweeping(cfg), Inbox: d.store, Prices: cfg.Pricing.Prices})
 	d.runner = provision.New(ports, provision.Config{Installation: cfg.GKE.Installation, Log: log, Span: d.traces.Span, Took: d.flow.phase, Limits: provision.Limits{
 		Creates: cfg.Limits.ConcurrentCreates, Deletes: cfg.Limits.ConcurrentDeletes, Helm: cfg.Limits.ConcurrentHelm}})
@@ -237,14 +237,8 @@ func beside(prefix string, one, other http.Handler) http.Handler {
 
 // ports makes the clients of everything outside.
 func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports, error) {
-	var err error
-	gkeSettings := gkeConfig(cfg)
-	gkeSettings.Log = d.log
-	d.cloud, err = gke.New(ctx, gkeSettings)
-	if err != nil {
-		return provision.Ports{}, err
-	}
-	d.compute, err = compute.New(ctx, computeConfig(cfg))
+	var ports provision.Ports
+	err := d.reach(ctx, cfg, &ports)
 	if err != nil {
 		return provision.Ports{}, err
 	}
@@ -254,11 +248,11 @@ func (d *daemon) ports(ctx context.Context, cfg *config.Config) (provision.Ports
 		}
 	}
 	d.kube = kube.New(kube.Config{Log: d.log, Wrap: d.traces.Transport})
-	return provision.Ports{Clusters: d.cloud, Given: cfg, Compute: d.compute,
-		Workloads: d.kube,
-		Charts: helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log, Span: d.traces.Span,
-			Replica: d.store.Replica(), Lives: d.store.Lives}),
-		Door: activity.NewDoor(http.DefaultTransport, knock)}, nil
+	ports.Given, ports.Workloads = cfg, d.kube
+	ports.Charts = helm.New(helm.Config{CacheDir: cacheDir(), Log: d.log, Span: d.traces.Span,
+		Replica: d.store.Replica(), Lives: d.store.Lives})
+	ports.Door = activity.NewDoor(http.DefaultTransport, knock)
+	return ports, nil
 }
 
 // gkeConfig is what the configuration says about GKE.

@@ -109,7 +109,7 @@ func (c *Config) check(r *report) {
 	c.Server.Telemetry.check(k)
 	c.Auth.OIDC.check(k)
 	c.Store.check(k)
-	c.GKE.check(k, c.needsCloud())
+	c.GKE.check(k, c.makesClusters(), c.NeedsCloud())
 	c.checkClusters(k)
 	c.checkRecipes(k)
 	c.checkCourses(k)
@@ -136,19 +136,24 @@ func (s Store) check(k *checker) {
 	s.checkKeys(k)
 }
 
-// needsCloud reports whether some profile makes clusters, so that an
-// installation with given clusters only needs no project.
-func (c *Config) needsCloud() bool {
+// NeedsCloud reports whether clusters are to be made, or may be in a project that
+// is named here; an installation with given clusters only needs no cloud, nor
+// credentials for one.
+func (c *Config) NeedsCloud() bool { return c.makesClusters() || len(c.Projects()) > 0 }
+
+// makesClusters reports whether the default profile does; built-in ones that do
+// are always there.
+func (c *Config) makesClusters() bool {
 	p, ok := c.profiles[c.Recipes.Default]
-	return !ok || p.Given == "" || c.GKE.Project != ""
+	return !ok || p.Given == ""
 }
 
-func (g GKE) check(k *checker, needed bool) {
-	if needed {
+func (g GKE) check(k *checker, makes, needed bool) {
+	if makes || g.Project != "" {
 		k.domain("gke.project", environment.ValidProject(g.Project))
-		if g.Installation == "" {
-			k.r.add("gke.installation", "is missing; give this installation a name of its own, such as physics-dask")
-		}
+	}
+	if needed && g.Installation == "" {
+		k.r.add("gke.installation", "is missing; give this installation a name of its own, such as physics-dask")
 	}
 	if g.Installation != "" {
 		k.label("gke.installation", g.Installation, "physics-dask")

@@ -70,6 +70,8 @@ func TestProblemsNamePlaceAndRemedy(t *testing.T) {
 		{"unset variable", minimal + "store: {key: {fromEnv: DASKBOT_TEST_UNSET}}", []string{"store.key: the environment variable DASKBOT_TEST_UNSET is not set"}},
 		{"missing file", minimal + "store: {key: {fromFile: /nowhere/key}}", []string{"store.key: the file cannot be read"}},
 		{"no project", "{}", []string{"gke.project", "gke.installation: is missing"}},
+		{"given clusters, and a project", "gke: {projects: [my-class-2026]}\nclusters: {lab: {inCluster: true}}\nprofiles: {default: x, define: {x: {extends: dask-shared, given: lab}}}",
+			[]string{"gke.installation: is missing"}},
 		{"installation", "gke: {project: my-class-2026, installation: Not_A_Label}", []string{"gke.installation: \"Not_A_Label\" must be"}},
 		{"plaintext abroad", "gke: {project: my-class-2026, installation: a, endpoint: \"gke.example:443\", insecure: true}", []string{"gke.insecure: is only for an emulator"}},
 		{"members", minimal + "courses: [{id: a, members: [bob, \"a b\", bob]}]", []string{"cannot be a person's name", "\"bob\" is a member already"}},

@@ -17,6 +17,7 @@ type Service struct {
 	store     Store
 	catalogue Catalogue
 	clusters  Clusters
+	noCloud   bool
 	given     Given
 	workloads Workloads
 	prober    Prober
@@ -43,6 +44,7 @@ type ServiceConfig struct {
 	Feed      *Feed
 	Catalogue Catalogue
 	Clusters  Clusters
+	NoCloud   bool // only given clusters: what needs a cloud is refused
 	Given     Given
 	Workloads Workloads
 	Prober    Prober // nil: use is unknown
@@ -61,7 +63,7 @@ type ServiceConfig struct {
 
 // NewService wires a Service. It starts nothing.
 func NewService(c ServiceConfig) *Service {
-	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, given: c.Given,
+	s := &Service{store: c.Store, catalogue: c.Catalogue, clusters: c.Clusters, noCloud: c.NoCloud, given: c.Given,
 		workloads: c.Workloads, prober: c.Prober, feed: c.Feed, prices: &atomic.Pointer[Prices]{}, install: c.Installation, home: strings.TrimRight(c.ExternalURL, "/"), orphans: c.Orphans, inbox: c.Inbox, now: c.Now, learnt: &medians{}, spentOut: &atomic.Pointer[weighed]{}, disks: &atomic.Pointer[volumes]{}, customs: &customs{}, roll: newRollCall(c)}
 	s.roster = newRegistry(c.Roster, c.Store)
 	if s.now == nil {
@@ -130,6 +132,9 @@ func (s *Service) complete(ctx context.Context, who Caller, r Request) (Request,
 	if !ok {
 		return r, Profile{}, class, s.unknownProfile(r.Profile)
 	}
+	if s.noCloud && profile.Given == "" {
+		return r, Profile{}, class, s.cloudProfile(profile.Name)
+	}
 	if r.Packages, err = CleanPackages(r.Packages); err != nil {
 		return r, Profile{}, class, err
 	}
@@ -172,6 +177,17 @@ func (s *Service) unknownProfile(name string) error {
 		hint = " Did you mean \"" + n + "\"?"
 	}
 	return Invalid("profile", "There is no profile %q.%s Profiles: %s.", clip(name), hint, strings.Join(names, ", "))
+}
+
+// cloudProfile refuses a profile that makes clusters where there is no cloud.
+func (s *Service) cloudProfile(name string) error {
+	var names []string
+	for _, p := range s.catalogue.Profiles() {
+		if p.Given != "" {
+			names = append(names, p.Name)
+		}
+	}
+	return Invalid("profile", "The profile %s makes a cluster in a cloud, and this installation has no cloud; profiles that need none: %s.", name, strings.Join(names, ", "))
 }
 
 func (s *Service) takesPackages() string {

@@ -277,6 +277,9 @@ func (s *Service) CheckProject(ctx context.Context, who Caller, project string) 
 	if err := ValidProject(project); err != nil {
 		return err
 	}
+	if s.noCloud {
+		return Invalid("project", "This installation has no cloud, so no project can be linked: it only uses clusters that it was given.")
+	}
 	err := s.clusters.Allowed(ctx, project)
 	if e, ok := errorAs(err); ok && (e.Code == CodeForbidden || e.Code == CodeNotFound) {
 		return &Error{Code: CodeConflict, Field: "project", Message: e.Message, Err: err}
