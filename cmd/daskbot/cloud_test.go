@@ -82,3 +82,35 @@ func TestALostCloudIsNoStart(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkedProjectsAreSwept: also where the configuration names no project, what is
+// in those that people linked costs.
+func TestLinkedProjectsAreSwept(t *testing.T) {
+	d, err := wireAt(t, givenOnly(filepath.Join(t.TempDir(), "daskbot.db"),
+		`{installation: lab, tokenFrom: static, staticToken: {fromEnv: TEST_TOKEN, default: token}, endpoint: "127.0.0.1:1", insecure: true, computeEndpoint: "http://127.0.0.1:1/compute/v1/"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.orphans == nil {
+		t.Error("nothing is swept by the clock")
+	}
+	sweep := func() environment.Orphans {
+		t.Helper()
+		found, err := d.service.SweepOrphans(t.Context(), environment.OrphanRun{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if found := sweep(); found.Projects != 0 || len(found.Unsure) != 0 {
+		t.Errorf("before anybody linked a project: %d are compared, and %v are unsure", found.Projects, found.Unsure)
+	}
+	alice := environment.Person{Subject: "alice", Project: "alice-project"}
+	if err := d.store.Commit(t.Context(), environment.Change{Person: &alice}); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing listens where the cloud would be: what was asked is unsure.
+	if found := sweep(); len(found.Unsure) != 1 || found.Unsure[0].Project != "alice-project" {
+		t.Errorf("unsure are %v; want the linked project", found.Unsure)
+	}
+}

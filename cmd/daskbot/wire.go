@@ -183,10 +183,10 @@ func (d *daemon) load(ctx context.Context) (api.Load, error) {
 	return api.Load{Waiting: l.Waiting, Working: l.Working, Later: l.Later, Oldest: l.Oldest, States: l.States}, err
 }
 
-// sweeping is where leftovers are looked for. Without a project there is no
-// cloud, and a daskbot that was given its clusters leaves nothing there.
+// sweeping is where leftovers are looked for. A daskbot that only has clusters
+// that it was given leaves nothing in a cloud.
 func (d *daemon) sweeping(cfg *config.Config) environment.OrphanConfig {
-	if len(cfg.Projects()) == 0 {
+	if d.cloud == nil {
 		return environment.OrphanConfig{}
 	}
 	return environment.OrphanConfig{Leavings: d.compute, Projects: cfg.Projects(), Linked: d.store.Linked,
