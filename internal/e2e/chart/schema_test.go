@@ -26,6 +26,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"a typing error":              {map[string]any{"replica": 1}, "replica"},
 		"a typing error below config": {map[string]any{"config": map[string]any{"polcy": map[string]any{}}}, "polcy"},
 		"a password in values":        {map[string]any{"config": map[string]any{"store": map[string]any{"url": "postgres://bot:hunter2@db/bot"}}}, "url"},
+		"a password by default":       {map[string]any{"config": map[string]any{"store": map[string]any{"url": map[string]any{"fromEnv": "URL", "default": "postgres://bot:hunter2@db/bot"}}}}, "url"},
 		"a key in values":             {map[string]any{"config": map[string]any{"store": map[string]any{"key": strings.Repeat("0f", 32)}}}, "key"},
 		"a token in values":           {map[string]any{"config": map[string]any{"slack": map[string]any{"botToken": "xoxb-1"}}}, "botToken"},
 		"no project":                  {map[string]any{"config": map[string]any{"gke": map[string]any{"project": nil}}}, "project"},
@@ -64,8 +65,13 @@ func TestTheSchemaRefusesEverySecret(t *testing.T) {
 		if err := given(path, "hunter2"); err == nil || !strings.Contains(err.Error(), path[0]) {
 			t.Errorf("%s as text: got %v; want it refused", name, err)
 		}
-		if err := given(path, map[string]any{"fromEnv": "NAME"}); err != nil {
-			t.Errorf("%s from the environment: %v", name, err)
+		if err := given(path, map[string]any{"fromEnv": "NAME", "default": "hunter2"}); err == nil || !strings.Contains(err.Error(), path[0]) {
+			t.Errorf("%s as a default: got %v; want it refused", name, err)
+		}
+		for _, outside := range []map[string]any{{"fromEnv": "NAME"}, {"fromEnv": "NAME", "default": ""}, {"fromFile": "/run/secret"}} {
+			if err := given(path, outside); err != nil {
+				t.Errorf("%s as %v: %v", name, outside, err)
+			}
 		}
 	}
 }
