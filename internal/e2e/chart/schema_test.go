@@ -47,6 +47,19 @@ func TestWrongValuesAreRefused(t *testing.T) {
 	}
 }
 
+// TestGivenClustersNeedNoProject: as for the daemon, whose own check says the rest.
+func TestGivenClustersNeedNoProject(t *testing.T) {
+	values := valuesSets(t)["sqlite"]
+	delete(values["config"].(map[string]any), "gke")
+	merge(values, map[string]any{"config": map[string]any{
+		"clusters": map[string]any{"home": map[string]any{"inCluster": true}},
+		"profiles": map[string]any{"default": "home", "define": map[string]any{"home": map[string]any{"extends": "dask-shared", "given": "home"}}},
+	}})
+	if _, err := render(t, values); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTheSchemaRefusesEverySecret gives each of the daemon's secrets as text, as
 // somebody would who does not know that values are kept and shown.
 func TestTheSchemaRefusesEverySecret(t *testing.T) {
