@@ -23,7 +23,10 @@ type Environment struct {
 	Good *Spec
 	// Former is the recipe that Good is of, while an upgrade is carried out;
 	// nil when that is Recipe. See Renew.
-	Former  *Former `json:",omitempty"`
+	Former *Former `json:",omitempty"`
+	// Dropped are releases that may still run although the recipe has none of the
+	// name any more: an upgrade left them out, or added them and was taken back.
+	Dropped []Dropped `json:",omitempty"`
 	Desired Desired
 
 	State   State

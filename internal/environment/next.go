@@ -17,6 +17,7 @@ const (
 	StepPlace     StepKind = "place"     // find or record the cluster
 	StepPrepare   StepKind = "prepare"   // namespace, permissions, storage class
 	StepConverge  StepKind = "converge"  // install or upgrade one release
+	StepDrop      StepKind = "drop"      // take away a release that the recipe has no more
 	StepWorkers   StepKind = "workers"   // apply the DaskCluster
 	StepReady     StepKind = "ready"     // tell the owner
 	StepFail      StepKind = "fail"      // give up and release everything
@@ -154,6 +155,9 @@ func wayUp(e Environment, seen Observed) Step {
 		return Step{Kind: StepWait, Phase: after(e, PhaseAccess), Message: "Waiting for the cluster's Kubernetes API to answer."}
 	case !seen.Workloads.Prepared:
 		return Step{Kind: StepPrepare, Phase: PhaseAccess, Message: "Preparing namespace and permissions."}
+	}
+	if _, some := e.Droppable(); some {
+		return Step{Kind: StepDrop, Phase: e.Phase} // it changes nothing about what is waited for
 	}
 	if i, stale := firstStale(seen); stale {
 		return Step{Kind: StepConverge, Phase: PhaseInstall, Release: i,

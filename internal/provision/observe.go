@@ -39,6 +39,9 @@ func (r *Runner) observeInside(ctx context.Context, p *pass, c environment.Clust
 		return nil
 	}
 	if p.e.Desired == environment.Absent {
+		for _, d := range p.e.Dropped { // what was not taken away yet goes, too
+			p.plan.Releases = append(p.plan.Releases, environment.Release{Name: d.Name, Namespace: d.Namespace})
+		}
 		r.observeExposed(ctx, p)
 		return nil
 	}

@@ -38,6 +38,7 @@ var verbs = map[environment.StepKind]verb{
 	environment.StepPlace:     (*Runner).place,
 	environment.StepPrepare:   (*Runner).prepare,
 	environment.StepConverge:  (*Runner).converge,
+	environment.StepDrop:      (*Runner).drop,
 	environment.StepWorkers:   (*Runner).workers,
 	environment.StepReady:     (*Runner).ready,
 	environment.StepFail:      (*Runner).fail,
@@ -127,10 +128,7 @@ func (r *Runner) stumbled(ctx context.Context, p *pass, err error) (time.Duratio
 	if ctx.Err() != nil {
 		return 0, false, ctx.Err()
 	}
-	tries := 1
-	if f := p.e.Failure; f != nil && f.Phase == p.step.Phase {
-		tries = f.Tries + 1
-	}
+	tries := p.tries()
 	r.log.WarnContext(ctx, "step failed", "env_id", p.e.ID, "step", string(p.step.Kind), "attempt", tries, "reason", err.Error())
 	if p.e.Desired == environment.Present && !environment.Retryable(err) {
 		var why *environment.Error
@@ -152,9 +150,17 @@ func (r *Runner) stumbled(ctx context.Context, p *pass, err error) (time.Duratio
 	return backOff(tries, err), false, r.record(ctx, p, out)
 }
 
+// tries counts this try of the step with those before it that failed.
+func (p *pass) tries() int {
+	if f := p.e.Failure; f != nil && f.Phase == p.step.Phase {
+		return f.Tries + 1
+	}
+	return 1
+}
+
 // maxTries bounds tries of steps that end by themselves; phases bound the rest.
 func maxTries(s environment.Step) int {
-	if s.Kind == environment.StepConverge {
+	if s.Kind == environment.StepConverge || s.Kind == environment.StepDrop {
 		return 8
 	}
 	return 60

@@ -70,6 +70,33 @@ func (r *Runner) converge(ctx context.Context, p *pass) (outcome, error) {
 	return outcome{edit: func(e *environment.Environment) { note(e, held) }}, nil
 }
 
+// drop takes away one release that the recipe has no more. What cannot be taken
+// away keeps nothing else from going on, and is no reason to take a change back:
+// it is left to the way down.
+func (r *Runner) drop(ctx context.Context, p *pass) (outcome, error) {
+	done, ok := r.helm.take()
+	if !ok {
+		return outcome{noTurn: true}, nil
+	}
+	defer done()
+	d, _ := p.e.Droppable()
+	err := r.Charts.Uninstall(ctx, p.target, d.Namespace, d.Name)
+	if err != nil && (ctx.Err() != nil || environment.Retryable(err) && p.tries() < maxTries(p.step)) {
+		return outcome{}, err
+	}
+	out := outcome{edit: func(e *environment.Environment) {
+		e.Drop(d, err != nil)
+		if p.tries() > 1 {
+			e.Failure = nil // it was of this step
+		}
+	}}
+	if err != nil {
+		out.events = []environment.Event{r.event(p, environment.EventRetry,
+			"The release "+d.Name+", which is no part of it any more, could not be removed; that is tried again when it ends.", err.Error())}
+	}
+	return out, nil
+}
+
 // wantedEvery is how late a long step notices that nobody wants it any more.
 const wantedEvery = time.Second
 

@@ -31,6 +31,8 @@ type world struct {
 	store  *memory
 	peak   int // most clusters at once
 	broken bool
+	// refuse is what Helm's actions are answered with when it is set.
+	refuse func(point string) error
 	quota  string
 	stock  map[string]bool // locations without machines
 	// cloud stands in front of the world's own when it is set.
@@ -272,6 +274,11 @@ func (c charts) Converge(_ context.Context, t environment.Target, ns string, r e
 
 func (c charts) Uninstall(_ context.Context, t environment.Target, ns, name string) error {
 	return c.point("uninstall", func() error {
+		if c.refuse != nil {
+			if err := c.refuse("uninstall"); err != nil {
+				return err
+			}
+		}
 		return kube(c).in(t, func(f *fakeCluster) error { delete(f.releases, ns+"/"+name); return nil })
 	})
 }
