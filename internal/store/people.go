@@ -24,7 +24,7 @@ func (s *Store) putPerson(ctx context.Context, tx *sql.Tx, p *environment.Person
 	if err != nil {
 		return fmt.Errorf("encode person: %w", err)
 	}
-	return put(ctx, tx, p.Version, insertPerson, updatePerson, p.Subject, p.Version, p.SlackID, strings.ToLower(p.Email), p.LMSID, document)
+	return put(ctx, tx, p.Version, insertPerson, updatePerson, p.Subject, p.Version, p.SlackID, environment.CleanAddress(p.Email), p.LMSID, document)
 }
 
 func (s *Store) putPeople(ctx context.Context, tx *sql.Tx, people []environment.Person) error {
@@ -61,7 +61,7 @@ func (s *Store) PeopleBySlack(ctx context.Context, slackID string) ([]environmen
 // Two with the same address are CodeConflict: neither may be taken for the
 // other.
 func (s *Store) PersonByEmail(ctx context.Context, email string) (environment.Person, error) {
-	return s.person(ctx, `SELECT version, document FROM people WHERE email = $1 AND email <> ''`, strings.ToLower(email))
+	return s.person(ctx, `SELECT version, document FROM people WHERE email = $1 AND email <> ''`, environment.CleanAddress(email))
 }
 
 // PersonByLMS reads the one an account of a learning platform belongs to. An
@@ -109,7 +109,7 @@ func indexPeople(ctx context.Context, tx *sql.Tx) error {
 	}
 	for _, p := range people {
 		const text = `UPDATE people SET slack_id = $2, email = $3 WHERE subject = $1`
-		if _, err := tx.ExecContext(ctx, text, p.Subject, p.SlackID, strings.ToLower(p.Email)); err != nil {
+		if _, err := tx.ExecContext(ctx, text, p.Subject, p.SlackID, environment.CleanAddress(p.Email)); err != nil {
 			return err
 		}
 	}

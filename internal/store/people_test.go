@@ -26,6 +26,14 @@ func testIdentities(t *testing.T, url fresh) {
 		t.Errorf("PersonByEmail: %v (-want +got):\n%s", err, diff)
 	}
 
+	mike := environment.Person{Subject: "mike", Email: "Mike@example.edu"}
+	commit(t, s, environment.Change{Person: &mike})
+	if got, err = s.PersonByEmail(t.Context(), "mike@example.edu"); err != nil || got.Subject != "mike" {
+		t.Errorf("PersonByEmail: got %+v, %v; want mike", got, err)
+	}
+	_, err = s.PersonByEmail(t.Context(), "mi\u212Ae@example.edu") // with the sign for kelvin, of which lower case makes a k
+	wantCode(t, err, environment.CodeNotFound)
+
 	bob.SlackID = "T1:U1" // nobody may take an account that is somebody's
 	wantCode(t, s.Commit(t.Context(), environment.Change{Person: &bob}), environment.CodeConflict)
 	bob.SlackID, bob.Email = "T1:U2", "ann@example.edu"
